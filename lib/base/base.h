@@ -1,0 +1,111 @@
+/* base.h - the ground floor: status and error text, memory, options, threads.
+ *
+ * Everything above may use it; it knows nothing of images or networks. */
+#ifndef CAE_BASE_H
+#define CAE_BASE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cae/cae.h>
+
+#define CAE__MAX_THREADS 1024
+
+/* --- Handles ------------------------------------------------------------------------------------
+ *
+ * Every handle begins with this. A handle holds a reference to its context and to the handles it
+ * was made from, so that hosts with a garbage collector may destroy in any order. */
+struct cae__handle {
+    atomic_int references;
+    cae_context *context;
+};
+
+struct cae__pool;
+
+struct cae__scratch {
+    void *data;
+    size_t size;
+};
+
+struct cae_context {
+    atomic_int references;
+    int threads;
+    int32_t engine;
+    cae_allocate_fn allocate;
+    cae_release_fn release;
+    void *allocator_user;
+    cae_log_fn log;
+    void *log_user;
+    struct cae__pool *pool;                         /* NULL until there is work for it */
+    struct cae__scratch scratch[CAE__MAX_THREADS];  /* one per worker, grown on demand */
+    char error[512];
+};
+
+void cae__handle_init(struct cae__handle *handle, cae_context *context);
+void cae__retain(const struct cae__handle *handle);
+/* True when that was the last reference: the caller frees the handle and calls cae__handle_end. */
+bool cae__release(struct cae__handle *handle);
+void cae__handle_end(void *handle);
+
+/* --- Errors ------------------------------------------------------------------------------------- */
+
+#if defined __GNUC__
+#define CAE__PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define CAE__PRINTF(text, first)
+#endif
+
+/* Keep the text and return the status: `return cae__fail(ctx, CAE_ERR_SHAPE, "expected ...")`.
+ * The text is a note about the call, not part of what the context is: hence the const. */
+cae_status cae__fail(const cae_context *context, cae_status status, const char *format, ...)
+    CAE__PRINTF(3, 4);
+/* The same with the operating system's words for `error_number` appended. */
+cae_status cae__fail_system(const cae_context *context, int error_number, const char *format, ...)
+    CAE__PRINTF(3, 4);
+cae_status cae__fail_memory(const cae_context *context);
+void cae__log(const cae_context *context, int32_t level, const char *format, ...) CAE__PRINTF(3, 4);
+
+/* --- Memory: 64-byte aligned, through the context's allocator --------------------------------------- */
+
+void *cae__alloc(const cae_context *context, size_t count, size_t size);
+void *cae__alloc_zero(const cae_context *context, size_t count, size_t size);
+void cae__free(const cae_context *context, void *block);
+
+/* False when the product does not fit. */
+bool cae__multiply(size_t *product, size_t a, size_t b);
+
+/* --- Options: one rule for every struct --------------------------------------------------------------- */
+
+/* `known` already holds the defaults. An older caller's struct is shorter: what it lacks keeps its
+ * default. A newer caller's is longer: fine while the part we cannot read is zero. `minimum` is
+ * the size of the first release. NULL `given` means all defaults. */
+cae_status cae__options_read(const cae_context *context, void *known, uint32_t known_size,
+                             const void *given, uint32_t minimum, const char *name);
+/* The body of every init call: as many bytes of `defaults` as the caller has room for, the rest 0. */
+cae_status cae__options_init(void *given, uint32_t size, const void *defaults, uint32_t known_size);
+/* Write a result into a caller's struct of `*(uint32_t *)given` bytes, leaving that size alone. */
+cae_status cae__result_write(const cae_context *context, void *given, const void *result,
+                             uint32_t known_size, uint32_t minimum, const char *name);
+
+#define CAE__OPTIONS_MINIMUM 8 /* size and one more field: every first release has them */
+
+/* --- Threads ---------------------------------------------------------------------------------------------- */
+
+/* Called once for each index in [0, count), on worker 0 (the calling thread) to threads - 1. */
+typedef void (*cae__task)(void *job, int64_t index, int worker);
+
+/* Run a task over all indices and wait. Which worker takes which index is left to chance, so a
+ * task's result must not depend on it. */
+void cae__parallel(cae_context *context, int64_t count, cae__task task, void *job);
+void cae__pool_destroy(cae_context *context);
+
+/* Make every worker's scratch at least `size` bytes; then cae__scratch(context, worker) is it. */
+cae_status cae__scratch_reserve(cae_context *context, size_t size);
+static inline void *cae__scratch(const cae_context *context, int worker)
+{
+    return context->scratch[worker].data;
+}
+
+#endif

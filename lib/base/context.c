@@ -1,0 +1,131 @@
+/* context.c - what would otherwise be global, and the reference counts that keep it alive. */
+#include "base.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *default_allocate(void *user, size_t bytes)
+{
+    (void)user;
+    return malloc(bytes);
+}
+
+static void default_release(void *user, void *block)
+{
+    (void)user;
+    free(block);
+}
+
+static const cae_context_options defaults = {
+    .size = sizeof defaults, .threads = 1, .engine = CAE_ENGINE_AUTO};
+
+cae_status cae_context_options_init(cae_context_options *options, uint32_t size)
+{
+    return cae__options_init(options, size, &defaults, sizeof defaults);
+}
+
+/* 0 asks for one thread per online processor. */
+static int resolve_threads(int32_t asked)
+{
+    if (asked != 0)
+        return asked;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > CAE__MAX_THREADS ? CAE__MAX_THREADS : (int)online;
+}
+
+cae_status cae_context_create(cae_context **out, const cae_context_options *options)
+{
+    if (!out)
+        return CAE_ERR_ARGUMENT;
+    *out = NULL;
+
+    cae_context_options o = defaults;
+    cae_status status =
+        cae__options_read(NULL, &o, sizeof o, options, CAE__OPTIONS_MINIMUM, "cae_context_options");
+    if (status != CAE_OK)
+        return status;
+    if (o.threads < 0 || o.threads > CAE__MAX_THREADS || !o.allocate != !o.release ||
+        o.engine < CAE_ENGINE_AUTO || o.engine > CAE_ENGINE_DIRECT || o.reserved != 0)
+        return CAE_ERR_OPTIONS;
+    if (o.engine == CAE_ENGINE_DIRECT)
+        return CAE_ERR_UNSUPPORTED;
+    if (!o.allocate) {
+        o.allocate = default_allocate;
+        o.release = default_release;
+    }
+
+    cae_context *context = o.allocate(o.allocator_user, sizeof *context);
+    if (!context)
+        return CAE_ERR_MEMORY;
+    memset(context, 0, sizeof *context);
+    atomic_init(&context->references, 1);
+    context->threads = resolve_threads(o.threads);
+    context->engine = o.engine;
+    context->allocate = o.allocate;
+    context->release = o.release;
+    context->allocator_user = o.allocator_user;
+    context->log = o.log;
+    context->log_user = o.log_user;
+    *out = context;
+    return CAE_OK;
+}
+
+static void context_release(cae_context *context)
+{
+    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
+        return;
+    cae__pool_destroy(context);
+    for (int worker = 0; worker < CAE__MAX_THREADS; worker++)
+        cae__free(context, context->scratch[worker].data);
+    context->release(context->allocator_user, context);
+}
+
+void cae_context_destroy(cae_context *context)
+{
+    if (context)
+        context_release(context);
+}
+
+cae_status cae_context_set_threads(cae_context *context, int32_t threads)
+{
+    if (!context)
+        return CAE_ERR_ARGUMENT;
+    if (threads < 0 || threads > CAE__MAX_THREADS)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "threads is %d, expected 0 to %d", (int)threads,
+                         CAE__MAX_THREADS);
+    const int resolved = resolve_threads(threads);
+    if (resolved != context->threads)
+        cae__pool_destroy(context);
+    context->threads = resolved;
+    return CAE_OK;
+}
+
+int32_t cae_context_threads(const cae_context *context)
+{
+    return context ? context->threads : 0;
+}
+
+void cae__handle_init(struct cae__handle *handle, cae_context *context)
+{
+    atomic_init(&handle->references, 1);
+    handle->context = context;
+    atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
+}
+
+void cae__retain(const struct cae__handle *handle)
+{
+    atomic_fetch_add_explicit(&((struct cae__handle *)handle)->references, 1, memory_order_relaxed);
+}
+
+bool cae__release(struct cae__handle *handle)
+{
+    return atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) == 1;
+}
+
+void cae__handle_end(void *handle)
+{
+    cae_context *context = ((struct cae__handle *)handle)->context;
+    cae__free(context, handle);
+    context_release(context);
+}

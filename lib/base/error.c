@@ -1,0 +1,76 @@
+/* error.c - status texts, and the text of the last error on its context. */
+#include "base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *cae_status_string(cae_status status)
+{
+    switch (status) {
+    case CAE_STOPPED: return "stopped by a callback";
+    case CAE_OK: return "done";
+    case CAE_ERR_ARGUMENT: return "invalid argument";
+    case CAE_ERR_MEMORY: return "out of memory";
+    case CAE_ERR_SHAPE: return "shapes do not fit";
+    case CAE_ERR_OPTIONS: return "invalid options";
+    case CAE_ERR_IO: return "input or output failed";
+    case CAE_ERR_FORMAT: return "malformed file";
+    case CAE_ERR_NUMERIC: return "value is not finite";
+    case CAE_ERR_UNSUPPORTED: return "not supported by this build";
+    case CAE_ERR_NAME: return "no such name";
+    default: return "unknown status";
+    }
+}
+
+const char *cae_context_error(const cae_context *context)
+{
+    return context ? context->error : "";
+}
+
+cae_status cae__fail(const cae_context *context, cae_status status, const char *format, ...)
+{
+    if (context) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(((cae_context *)context)->error, sizeof context->error, format, arguments);
+        va_end(arguments);
+    }
+    return status;
+}
+
+cae_status cae__fail_system(const cae_context *context, int error_number, const char *format, ...)
+{
+    if (context) {
+        char *text = ((cae_context *)context)->error;
+        const size_t capacity = sizeof context->error;
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(text, capacity, format, arguments);
+        va_end(arguments);
+
+        char reason[128];
+        if (strerror_r(error_number, reason, sizeof reason) != 0)
+            snprintf(reason, sizeof reason, "error %d", error_number);
+        const size_t length = strlen(text);
+        snprintf(text + length, capacity - length, ": %s", reason);
+    }
+    return CAE_ERR_IO;
+}
+
+cae_status cae__fail_memory(const cae_context *context)
+{
+    return cae__fail(context, CAE_ERR_MEMORY, "out of memory: the allocator returned NULL");
+}
+
+void cae__log(const cae_context *context, int32_t level, const char *format, ...)
+{
+    if (!context || !context->log)
+        return;
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    context->log(context->log_user, level, text);
+}

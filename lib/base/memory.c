@@ -1,0 +1,64 @@
+/* memory.c - aligned blocks from the context's allocator, and checked arithmetic. */
+#include "base.h"
+
+#include <string.h>
+
+/* A cache line, and the widest vector: rows that start here never straddle a line needlessly. */
+#define ALIGNMENT 64
+
+bool cae__multiply(size_t *product, size_t a, size_t b)
+{
+    if (b != 0 && a > SIZE_MAX / b)
+        return false;
+    *product = a * b;
+    return true;
+}
+
+void *cae__alloc(const cae_context *context, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!cae__multiply(&bytes, count, size) || bytes > SIZE_MAX - 2 * ALIGNMENT)
+        return NULL;
+
+    /* The allocator promises malloc's alignment only: find ours inside a larger block and keep
+     * the original pointer just below it. */
+    unsigned char *raw = context->allocate(context->allocator_user, bytes + 2 * ALIGNMENT);
+    if (!raw)
+        return NULL;
+    const uintptr_t first = (uintptr_t)raw + sizeof(void *);
+    unsigned char *block = raw + sizeof(void *) + (ALIGNMENT - first % ALIGNMENT) % ALIGNMENT;
+    memcpy(block - sizeof raw, &raw, sizeof raw);
+    return block;
+}
+
+void *cae__alloc_zero(const cae_context *context, size_t count, size_t size)
+{
+    void *block = cae__alloc(context, count, size);
+    if (block)
+        memset(block, 0, count * size);
+    return block;
+}
+
+void cae__free(const cae_context *context, void *block)
+{
+    if (!block)
+        return;
+    void *raw;
+    memcpy(&raw, (unsigned char *)block - sizeof raw, sizeof raw);
+    context->release(context->allocator_user, raw);
+}
+
+cae_status cae__scratch_reserve(cae_context *context, size_t size)
+{
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct cae__scratch *scratch = &context->scratch[worker];
+        if (scratch->size >= size)
+            continue;
+        cae__free(context, scratch->data);
+        scratch->data = cae__alloc(context, 1, size);
+        scratch->size = scratch->data ? size : 0;
+        if (!scratch->data)
+            return cae__fail_memory(context);
+    }
+    return CAE_OK;
+}

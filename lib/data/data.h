@@ -1,0 +1,30 @@
+/* data.h - from bytes and buffers to samples. */
+#ifndef CAE_DATA_H
+#define CAE_DATA_H
+
+#include "../base/base.h"
+
+struct cae_dataset {
+    struct cae__handle handle;
+    int64_t count;
+    int channels, height, width;
+    size_t length;             /* values of one image */
+    int32_t type, layout, scale;
+    const unsigned char *data; /* first image, `count` of them without gaps */
+    void *owned;               /* the block to free, NULL when borrowed */
+    const cae_dataset *parent; /* of a slice: keeps `data` alive */
+};
+
+/* Check the options, with the scale of `options` and, for memory datasets, the rest. */
+cae_status cae__dataset_options(const cae_context *context, cae_dataset_options *known,
+                                const cae_dataset_options *given);
+
+/* A dataset of bytes, [channels][height][width], in memory of its own: `owned` is to be filled by
+ * the caller. */
+cae_status cae__dataset_allocate(cae_dataset **out, cae_context *context, int64_t count,
+                                 int channels, int height, int width, int32_t scale);
+
+/* Image `index` as [channels][height][width] floats in the dataset's range. */
+void cae__dataset_read(float *pixels, const cae_dataset *dataset, int64_t index);
+
+#endif

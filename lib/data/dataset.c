@@ -1,0 +1,254 @@
+/* dataset.c - random access to images of one shape: memory, slices, scaling. */
+#include "data.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "../random/random.h"
+
+#define MOST_SIDE 1048576
+
+static const cae_dataset_options defaults = {.size = sizeof defaults};
+
+cae_status cae_dataset_options_init(cae_dataset_options *options, uint32_t size)
+{
+    return cae__options_init(options, size, &defaults, sizeof defaults);
+}
+
+cae_status cae__dataset_options(const cae_context *context, cae_dataset_options *known,
+                                const cae_dataset_options *given)
+{
+    *known = defaults;
+    const cae_status status = cae__options_read(context, known, sizeof *known, given,
+                                                CAE__OPTIONS_MINIMUM, "cae_dataset_options");
+    if (status != CAE_OK)
+        return status;
+    if (known->scale < CAE_SCALE_SIGNED || known->scale > CAE_SCALE_UNIT ||
+        known->type < CAE_TYPE_U8 || known->type > CAE_TYPE_F32 ||
+        known->layout < CAE_LAYOUT_NCHW || known->layout > CAE_LAYOUT_NHWC ||
+        known->borrow < 0 || known->borrow > 1 || known->reserved != 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "cae_dataset_options: scale %d, type %d, layout %d, borrow %d: each is 0 "
+                         "or 1, reserved is 0", (int)known->scale, (int)known->type,
+                         (int)known->layout, (int)known->borrow);
+    return CAE_OK;
+}
+
+/* Bytes of all images; CAE_ERR_ARGUMENT for impossible extents. */
+static cae_status total_bytes(size_t *bytes, size_t *length, const cae_context *context,
+                              int64_t count, int channels, int height, int width, size_t element)
+{
+    if (count < 1 || channels < 1 || height < 1 || width < 1 || channels > MOST_SIDE ||
+        height > MOST_SIDE || width > MOST_SIDE)
+        return cae__fail(context, CAE_ERR_ARGUMENT,
+                         "%" PRId64 " images of %dx%dx%d, expected at least one of 1x1x1", count,
+                         channels, height, width);
+    size_t plane;
+    if (!cae__multiply(&plane, (size_t)height, (size_t)width) ||
+        !cae__multiply(length, plane, (size_t)channels) || *length > INT32_MAX ||
+        (uint64_t)count > SIZE_MAX || !cae__multiply(bytes, *length, (size_t)count) ||
+        !cae__multiply(bytes, *bytes, element))
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "%" PRId64 " images of %dx%dx%d are more than memory can address", count,
+                         channels, height, width);
+    return CAE_OK;
+}
+
+static cae_status allocate(cae_dataset **out, cae_context *context, const cae_dataset *prototype)
+{
+    cae_dataset *dataset = cae__alloc(context, 1, sizeof *dataset);
+    if (!dataset)
+        return cae__fail_memory(context);
+    *dataset = *prototype;
+    cae__handle_init(&dataset->handle, context);
+    *out = dataset;
+    return CAE_OK;
+}
+
+cae_status cae__dataset_allocate(cae_dataset **out, cae_context *context, int64_t count,
+                                 int channels, int height, int width, int32_t scale)
+{
+    cae_dataset prototype = {.count = count, .channels = channels, .height = height,
+                             .width = width, .scale = scale};
+    size_t bytes;
+    cae_status status = total_bytes(&bytes, &prototype.length, context, count, channels, height,
+                                    width, 1);
+    if (status != CAE_OK)
+        return status;
+    prototype.owned = cae__alloc(context, 1, bytes);
+    if (!prototype.owned)
+        return cae__fail_memory(context);
+    prototype.data = prototype.owned;
+    status = allocate(out, context, &prototype);
+    if (status != CAE_OK)
+        cae__free(context, prototype.owned);
+    return status;
+}
+
+cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const void *data,
+                              size_t bytes, int64_t count, int32_t channels, int32_t height,
+                              int32_t width, const cae_dataset_options *options)
+{
+    if (!out)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!context || !data)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", context ? "data" : "context");
+
+    cae_dataset_options o;
+    cae_status status = cae__dataset_options(context, &o, options);
+    if (status != CAE_OK)
+        return status;
+    const size_t element = o.type == CAE_TYPE_U8 ? 1 : sizeof(float);
+    cae_dataset prototype = {.count = count, .channels = channels, .height = height,
+                             .width = width, .type = o.type, .layout = o.layout,
+                             .scale = o.scale, .data = data};
+    size_t expected;
+    status = total_bytes(&expected, &prototype.length, context, count, channels, height, width,
+                         element);
+    if (status != CAE_OK)
+        return status;
+    if (bytes != expected)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "%" PRId64 " images of %dx%dx%d take %zu bytes, the array has %zu", count,
+                         (int)channels, (int)height, (int)width, expected, bytes);
+    if (!o.borrow) {
+        prototype.owned = cae__alloc(context, 1, bytes);
+        if (!prototype.owned)
+            return cae__fail_memory(context);
+        memcpy(prototype.owned, data, bytes);
+        prototype.data = prototype.owned;
+    }
+    status = allocate(out, context, &prototype);
+    if (status != CAE_OK)
+        cae__free(context, prototype.owned);
+    return status;
+}
+
+cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int64_t first,
+                             int64_t count)
+{
+    if (!out || !dataset) {
+        if (out)
+            *out = NULL;
+        return cae__fail(dataset ? dataset->handle.context : NULL, CAE_ERR_ARGUMENT, "out is NULL");
+    }
+    *out = NULL;
+    if (first < 0 || count < 1 || first >= dataset->count || count > dataset->count - first)
+        return cae__fail(dataset->handle.context, CAE_ERR_ARGUMENT,
+                         "images %" PRId64 " to %" PRId64 " + %" PRId64 " of a dataset of %" PRId64,
+                         first, first, count, dataset->count);
+    cae_dataset prototype = *dataset;
+    const size_t element = dataset->type == CAE_TYPE_U8 ? 1 : sizeof(float);
+    prototype.data += (size_t)first * dataset->length * element;
+    prototype.count = count;
+    prototype.owned = NULL;
+    prototype.parent = dataset;
+    const cae_status status = allocate(out, dataset->handle.context, &prototype);
+    if (status == CAE_OK)
+        cae__retain(&dataset->handle);
+    return status;
+}
+
+void cae_dataset_destroy(cae_dataset *dataset)
+{
+    while (dataset && cae__release(&dataset->handle)) {
+        cae_dataset *parent = (cae_dataset *)dataset->parent; /* ours to let go of */
+        cae__free(dataset->handle.context, dataset->owned);
+        cae__handle_end(dataset);
+        dataset = parent;
+    }
+}
+
+int64_t cae_dataset_count(const cae_dataset *dataset)
+{
+    return dataset ? dataset->count : 0;
+}
+
+cae_status cae_dataset_shape(int32_t *channels, int32_t *height, int32_t *width,
+                             const cae_dataset *dataset)
+{
+    if (!dataset)
+        return CAE_ERR_ARGUMENT;
+    if (channels)
+        *channels = dataset->channels;
+    if (height)
+        *height = dataset->height;
+    if (width)
+        *width = dataset->width;
+    return CAE_OK;
+}
+
+double cae_dataset_range(const cae_dataset *dataset)
+{
+    return !dataset ? 0.0 : dataset->scale == CAE_SCALE_SIGNED ? 2.0 : 1.0;
+}
+
+/* Source index of value i of [channels][height][width] in an [height][width][channels] image. */
+static size_t from_nhwc(size_t i, size_t plane, size_t channels)
+{
+    return i % plane * channels + i / plane;
+}
+
+static void read_bytes(float *pixels, const cae_dataset *d, const unsigned char *image)
+{
+    /* Division, not multiplication by the inverse: correctly rounded, so 255 is exactly 1. */
+    const float divisor = d->scale == CAE_SCALE_SIGNED ? 127.5f : 255.0f;
+    const float offset = d->scale == CAE_SCALE_SIGNED ? 1.0f : 0.0f;
+    if (d->layout == CAE_LAYOUT_NCHW) {
+        for (size_t i = 0; i < d->length; i++)
+            pixels[i] = (float)image[i] / divisor - offset;
+    } else {
+        const size_t plane = (size_t)d->height * (size_t)d->width, channels = (size_t)d->channels;
+        for (size_t i = 0; i < d->length; i++)
+            pixels[i] = (float)image[from_nhwc(i, plane, channels)] / divisor - offset;
+    }
+}
+
+static void read_floats(float *pixels, const cae_dataset *d, const unsigned char *image)
+{
+    if (d->layout == CAE_LAYOUT_NCHW) {
+        memcpy(pixels, image, d->length * sizeof *pixels);
+        return;
+    }
+    const size_t plane = (size_t)d->height * (size_t)d->width, channels = (size_t)d->channels;
+    for (size_t i = 0; i < d->length; i++) /* memcpy: borrowed memory may be unaligned */
+        memcpy(&pixels[i], image + from_nhwc(i, plane, channels) * sizeof *pixels, sizeof *pixels);
+}
+
+void cae__dataset_read(float *pixels, const cae_dataset *dataset, int64_t index)
+{
+    if (dataset->type == CAE_TYPE_U8)
+        read_bytes(pixels, dataset, dataset->data + (size_t)index * dataset->length);
+    else
+        read_floats(pixels, dataset,
+                    dataset->data + (size_t)index * dataset->length * sizeof *pixels);
+}
+
+cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset *dataset,
+                           int64_t index)
+{
+    if (!dataset)
+        return CAE_ERR_ARGUMENT;
+    const cae_context *context = dataset->handle.context;
+    if (!pixels)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "pixels is NULL");
+    if (index < 0 || index >= dataset->count)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "image %" PRId64 " of a dataset of %" PRId64,
+                         index, dataset->count);
+    if (pixel_count != dataset->length)
+        return cae__fail(context, CAE_ERR_SHAPE, "an image has %zu values, the array %zu",
+                         dataset->length, pixel_count);
+    cae__dataset_read(pixels, dataset, index);
+    return CAE_OK;
+}
+
+cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
+                         uint64_t image)
+{
+    if ((!values && count) || !(sigma >= 0.0 && isfinite(sigma)))
+        return CAE_ERR_ARGUMENT;
+    cae__add_noise(values, count, (float)sigma, seed, visit, image);
+    return CAE_OK;
+}

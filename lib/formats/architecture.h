@@ -1,0 +1,14 @@
+/* architecture.h - a network's layers as JSON text, and back. */
+#ifndef CAE_ARCHITECTURE_H
+#define CAE_ARCHITECTURE_H
+
+#include <jansson.h>
+
+#include "../network/network.h"
+
+/* The text, to be freed with free(); NULL when memory ran out. */
+char *cae__architecture_write(const cae_model *model);
+/* A description with every check of the API made on it. */
+cae_status cae__architecture_read(cae_spec **out, cae_context *context, const char *text);
+
+#endif

@@ -1,0 +1,20 @@
+/* file.h - whole files in, whole files out. Knows nothing of what is in them. */
+#ifndef CAE_FILE_H
+#define CAE_FILE_H
+
+#include "../base/base.h"
+
+#define CAE__FILE_ABSENT (-1)
+
+/* Bytes of a regular file; CAE__FILE_ABSENT when there is nothing of that name. */
+cae_status cae__file_size(int64_t *size, const cae_context *context, const char *path);
+
+/* The whole file in a block to be freed with cae__free. */
+cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
+                          const char *path);
+
+/* Write beside the target, sync, rename: whatever happens, `path` is what it was or all of `data`. */
+cae_status cae__file_write(const cae_context *context, const char *path, const void *data,
+                           size_t size);
+
+#endif

@@ -1,0 +1,362 @@
+/* safetensors.c - the container format, written as the reference writes it and read more strictly.
+ *
+ *   8 bytes   header length N, little-endian
+ *   N bytes   JSON object: "name": {"dtype", "shape", "data_offsets": [begin, end]}, and
+ *             "__metadata__": {text: text}
+ *   the rest  values, little-endian, row-major, packed; offsets count from here
+ *
+ * Tensors are written by name (all are float32; the reference sorts by type, then name), the header is
+ * padded with spaces to a multiple of 8. */
+#include "safetensors.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_HEADER 100000000u /* the reference's limit */
+
+/* --- Little-endian numbers, on any machine ----------------------------------------------------- */
+
+static void put_u64(unsigned char *to, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (unsigned char)(value >> 8 * i);
+}
+
+static uint64_t get_u64(const unsigned char *from)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value |= (uint64_t)from[i] << 8 * i;
+    return value;
+}
+
+static void put_floats(unsigned char *to, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++, to += 4) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        to[0] = (unsigned char)bits;
+        to[1] = (unsigned char)(bits >> 8);
+        to[2] = (unsigned char)(bits >> 16);
+        to[3] = (unsigned char)(bits >> 24);
+    }
+}
+
+static void get_floats(float *values, const unsigned char *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++, from += 4) {
+        const uint32_t bits = (uint32_t)from[0] | (uint32_t)from[1] << 8 |
+                              (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+        memcpy(&values[i], &bits, sizeof bits);
+    }
+}
+
+/* --- Writing ------------------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct cae__tensor_out *)a)->name,
+                  ((const struct cae__tensor_out *)b)->name);
+}
+
+static json_t *describe(const struct cae__tensor_out *tensor, size_t begin)
+{
+    json_t *shape = json_array();
+    for (int i = 0; i < tensor->rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
+                     (json_int_t)begin, (json_int_t)(begin + 4 * tensor->count));
+}
+
+/* The header's text, to be freed with free(); NULL when memory ran out. */
+static char *make_header(const struct cae__tensor_out *tensors, int count, const json_t *metadata)
+{
+    json_t *header = json_object();
+    bool complete = header && json_object_set_new(header, "__metadata__", json_deep_copy(metadata)) == 0;
+    size_t begin = 0;
+    for (int i = 0; i < count; i++) {
+        complete = complete &&
+                   json_object_set_new(header, tensors[i].name, describe(&tensors[i], begin)) == 0;
+        begin += 4 * tensors[i].count;
+    }
+    char *text = complete ? json_dumps(header, JSON_COMPACT) : NULL; /* in the order of insertion */
+    json_decref(header);
+    return text;
+}
+
+cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_context *context,
+                                  struct cae__tensor_out *tensors, int count,
+                                  const json_t *metadata)
+{
+    qsort(tensors, (size_t)count, sizeof *tensors, by_name);
+    char *text = make_header(tensors, count, metadata);
+    if (!text)
+        return cae__fail_memory(context);
+
+    const size_t length = strlen(text), header = (length + 7) / 8 * 8;
+    size_t total = 8 + header;
+    for (int i = 0; i < count; i++)
+        total += 4 * tensors[i].count;
+    unsigned char *file = cae__alloc(context, 1, total);
+    if (file) {
+        put_u64(file, header);
+        memcpy(file + 8, text, length);
+        memset(file + 8 + length, ' ', header - length);
+        unsigned char *values = file + 8 + header;
+        for (int i = 0; i < count; i++) {
+            put_floats(values, tensors[i].values, tensors[i].count);
+            values += 4 * tensors[i].count;
+        }
+    }
+    free(text);
+    if (!file)
+        return cae__fail_memory(context);
+    *data = file;
+    *size = total;
+    return CAE_OK;
+}
+
+/* --- Reading -------------------------------------------------------------------------------------- */
+
+/* Bits of one element; 0 for a type that the format does not have. */
+static size_t bits_of(const char *dtype)
+{
+    static const struct {
+        const char *name;
+        size_t bits;
+    } types[] = {
+        {"BOOL", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8}, {"I8", 8},
+        {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+        {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16}, {"I32", 32}, {"U32", 32},
+        {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64}, {"U64", 64},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (strcmp(dtype, types[i].name) == 0)
+            return types[i].bits;
+    return 0;
+}
+
+static bool get_size(size_t *value, const json_t *json)
+{
+    if (!json_is_integer(json) || json_integer_value(json) < 0 ||
+        (uint64_t)json_integer_value(json) > SIZE_MAX)
+        return false;
+    *value = (size_t)json_integer_value(json);
+    return true;
+}
+
+/* Bytes that a shape takes; false when they overflow or are not whole. */
+static bool shape_bytes(size_t *bytes, const json_t *shape, size_t bits)
+{
+    size_t product = bits;
+    for (size_t i = 0; i < json_array_size(shape); i++) {
+        size_t extent;
+        if (!get_size(&extent, json_array_get(shape, i)) ||
+            !cae__multiply(&product, product, extent))
+            return false;
+    }
+    *bytes = product / 8;
+    return product % 8 == 0;
+}
+
+/* Two-dimensional checks are later; here, one entry by itself. */
+static cae_status read_entry(struct cae__tensor_in *tensor, const cae_context *context,
+                             const char *name, const json_t *entry)
+{
+    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    const json_t *shape = json_object_get(entry, "shape");
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    size_t begin, end, bytes;
+    if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 ||
+        !get_size(&begin, json_array_get(offsets, 0)) ||
+        !get_size(&end, json_array_get(offsets, 1)))
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "tensor \"%.64s\": expected a dtype, a shape and two data_offsets", name);
+    const size_t bits = bits_of(dtype);
+    if (bits == 0)
+        return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%.64s\": unknown dtype \"%.16s\"", name,
+                         dtype);
+    if (!shape_bytes(&bytes, shape, bits))
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "tensor \"%.64s\": the shape is not of whole bytes in range", name);
+    if (end < begin || end - begin != bytes)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "tensor \"%.64s\": the shape takes %zu bytes, data_offsets span %zu to %zu",
+                         name, bytes, begin, end);
+    *tensor = (struct cae__tensor_in){name, shape, strcmp(dtype, "F32") == 0, begin, end};
+    return CAE_OK;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct cae__tensor_in *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+
+/* Tensors must fill the rest of the file without holes, overlaps or trailing bytes. */
+static cae_status check_cover(const struct cae__safetensors *file, const cae_context *context,
+                              size_t available)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        if (file->tensors[i].begin != end)
+            return cae__fail(context, CAE_ERR_FORMAT,
+                             "tensor \"%.64s\" begins at byte %zu, expected %zu: a hole or an overlap",
+                             file->tensors[i].name, file->tensors[i].begin, end);
+        end = file->tensors[i].end;
+    }
+    if (end != available)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "the tensors take %zu bytes, the file has %zu: cut off or extended", end,
+                         available);
+    return CAE_OK;
+}
+
+static cae_status check_metadata(const cae_context *context, const json_t *metadata)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(metadata))
+        return cae__fail(context, CAE_ERR_FORMAT, "__metadata__ is not an object");
+    json_object_foreach((json_t *)metadata, key, value)
+        if (!json_is_string(value))
+            return cae__fail(context, CAE_ERR_FORMAT, "__metadata__ \"%.64s\" is not a text", key);
+    return CAE_OK;
+}
+
+static cae_status read_entries(struct cae__safetensors *file, const cae_context *context,
+                               size_t available)
+{
+    const char *key;
+    json_t *value;
+    file->tensors = cae__alloc(context, json_object_size(file->header) + 1, sizeof *file->tensors);
+    if (!file->tensors)
+        return cae__fail_memory(context);
+    json_object_foreach(file->header, key, value) {
+        cae_status status;
+        if (strcmp(key, "__metadata__") == 0) {
+            file->metadata = value;
+            status = check_metadata(context, value);
+        } else {
+            status = read_entry(&file->tensors[file->count++], context, key, value);
+        }
+        if (status != CAE_OK)
+            return status;
+    }
+    qsort(file->tensors, file->count, sizeof *file->tensors, by_offset);
+    return check_cover(file, context, available);
+}
+
+cae_status cae__safetensors_open(struct cae__safetensors *file, const cae_context *context,
+                                 const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    memset(file, 0, sizeof *file);
+    if (size < 8)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "%zu bytes are too few for a safetensors file", size);
+    const uint64_t header = get_u64(bytes);
+    if (header > MOST_HEADER)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "not a safetensors file: a header of %" PRIu64 " bytes, at most %u allowed",
+                         header, MOST_HEADER);
+    if (header > size - 8)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "cut off: a header of %" PRIu64 " bytes in a file of %zu", header, size);
+
+    json_error_t error;
+    file->header = json_loadb((const char *)bytes + 8, (size_t)header, JSON_REJECT_DUPLICATES,
+                              &error);
+    if (!file->header)
+        return cae__fail(context, CAE_ERR_FORMAT, "the header is not JSON: %.100s at byte %d",
+                         error.text, error.position);
+    if (!json_is_object(file->header)) {
+        cae__safetensors_close(file, context);
+        return cae__fail(context, CAE_ERR_FORMAT, "the header is not a JSON object");
+    }
+    file->values = bytes + 8 + header;
+    const cae_status status = read_entries(file, context, size - 8 - (size_t)header);
+    if (status != CAE_OK)
+        cae__safetensors_close(file, context);
+    return status;
+}
+
+void cae__safetensors_close(struct cae__safetensors *file, const cae_context *context)
+{
+    cae__free(context, file->tensors);
+    json_decref(file->header);
+    memset(file, 0, sizeof *file);
+}
+
+const struct cae__tensor_in *cae__safetensors_find(const struct cae__safetensors *file,
+                                                   const char *name)
+{
+    for (size_t i = 0; i < file->count; i++)
+        if (strcmp(file->tensors[i].name, name) == 0)
+            return &file->tensors[i];
+    return NULL;
+}
+
+const char *cae__safetensors_text(const struct cae__safetensors *file, const char *key)
+{
+    return json_string_value(json_object_get(file->metadata, key));
+}
+
+/* "[8, 3, 3, 3]" */
+static const char *shape_text(char *text, size_t capacity, const int64_t *shape, int rank)
+{
+    size_t length = (size_t)snprintf(text, capacity, "[");
+    for (int i = 0; i < rank && length < capacity; i++)
+        length += (size_t)snprintf(text + length, capacity - length, "%s%" PRId64, i ? ", " : "",
+                                   shape[i]);
+    if (length < capacity)
+        snprintf(text + length, capacity - length, "]");
+    return text;
+}
+
+static bool same_shape(const json_t *found, const int64_t *shape, int rank)
+{
+    if (json_array_size(found) != (size_t)rank)
+        return false;
+    for (int i = 0; i < rank; i++)
+        if (json_integer_value(json_array_get(found, (size_t)i)) != (json_int_t)shape[i])
+            return false;
+    return true;
+}
+
+cae_status cae__safetensors_expect(const struct cae__safetensors *file, const cae_context *context,
+                                   const char *name, const int64_t *shape, int rank)
+{
+    const struct cae__tensor_in *tensor = cae__safetensors_find(file, name);
+    if (!tensor)
+        return cae__fail(context, CAE_ERR_FORMAT, "there is no tensor \"%s\"", name);
+    if (!tensor->is_f32)
+        return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is not float32 (F32)", name);
+    if (!same_shape(tensor->shape, shape, rank)) {
+        char expected[96], found[96];
+        int64_t extents[6];
+        const size_t dimensions = json_array_size(tensor->shape);
+        for (size_t i = 0; i < dimensions && i < 6; i++)
+            extents[i] = json_integer_value(json_array_get(tensor->shape, i));
+        return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is %s, expected %s", name,
+                         shape_text(found, sizeof found, extents, dimensions < 6 ? (int)dimensions : 6),
+                         shape_text(expected, sizeof expected, shape, rank));
+    }
+    return CAE_OK;
+}
+
+cae_status cae__safetensors_read(float *values, const struct cae__safetensors *file,
+                                 const cae_context *context, const char *name, const int64_t *shape,
+                                 int rank)
+{
+    const cae_status status = cae__safetensors_expect(file, context, name, shape, rank);
+    if (status != CAE_OK)
+        return status;
+    const struct cae__tensor_in *tensor = cae__safetensors_find(file, name);
+    get_floats(values, file->values + tensor->begin, (tensor->end - tensor->begin) / 4);
+    return CAE_OK;
+}

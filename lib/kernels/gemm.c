@@ -1,0 +1,89 @@
+/* gemm.c - matrix products that stay on the calling thread.
+ *
+ * OpenBLAS hands a product to its own process-wide pool when m n k exceeds 65536 x 4 (0.3.21,
+ * interface/gemm.c; later versions start further up). The pool serialises callers, spins after
+ * use and belongs to the host, so every product is cut until it is below: we have threads of our
+ * own, one per block of images, and the same bits whatever their number. The cuts depend on
+ * the shape alone. */
+#include "gemm.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define ONE_THREAD_LIMIT 262144
+
+#if CAE__HAVE_OPENBLAS
+
+#include <cblas.h>
+
+static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
+                    const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
+{
+    cblas_sgemm(CblasRowMajor, a_op ? CblasTrans : CblasNoTrans, b_op ? CblasTrans : CblasNoTrans,
+                m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+}
+
+void cae__blas_info(char *text, size_t capacity)
+{
+    snprintf(text, capacity, "%s", openblas_get_config());
+}
+
+#else
+
+/* The plain product for builds without BLAS: rows of B stream through while a row of C stays. */
+static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
+                    const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
+{
+    for (int i = 0; i < m; i++) {
+        float *row = c + (ptrdiff_t)i * ldc;
+        for (int j = 0; beta == 0.0f && j < n; j++)
+            row[j] = 0.0f;
+        for (int l = 0; l < k; l++) {
+            const float factor = a_op ? a[(ptrdiff_t)l * lda + i] : a[(ptrdiff_t)i * lda + l];
+            if (b_op) {
+                for (int j = 0; j < n; j++)
+                    row[j] += factor * b[(ptrdiff_t)j * ldb + l];
+            } else {
+                const float *line = b + (ptrdiff_t)l * ldb;
+                for (int j = 0; j < n; j++)
+                    row[j] += factor * line[j];
+            }
+        }
+    }
+}
+
+void cae__blas_info(char *text, size_t capacity)
+{
+    snprintf(text, capacity, "built-in products (no BLAS)");
+}
+
+#endif
+
+void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
+               const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
+{
+    if ((int64_t)m * n * k <= ONE_THREAD_LIMIT) {
+        product(a_op, b_op, m, n, k, a, lda, b, ldb, beta, c, ldc);
+        return;
+    }
+
+    /* Halve the longest side, in the order in which the halves add up: deterministic. */
+    if (n >= m && n >= k) {
+        const int half = n / 2;
+        const ptrdiff_t skip = b_op ? (ptrdiff_t)half * ldb : half;
+        cae__gemm(a_op, b_op, m, half, k, a, lda, b, ldb, beta, c, ldc);
+        cae__gemm(a_op, b_op, m, n - half, k, a, lda, b + skip, ldb, beta, c + half, ldc);
+    } else if (m >= k) {
+        const int half = m / 2;
+        const ptrdiff_t skip = a_op ? half : (ptrdiff_t)half * lda;
+        cae__gemm(a_op, b_op, half, n, k, a, lda, b, ldb, beta, c, ldc);
+        cae__gemm(a_op, b_op, m - half, n, k, a + skip, lda, b, ldb, beta,
+                  c + (ptrdiff_t)half * ldc, ldc);
+    } else {
+        const int half = k / 2;
+        const ptrdiff_t a_skip = a_op ? (ptrdiff_t)half * lda : half;
+        const ptrdiff_t b_skip = b_op ? half : (ptrdiff_t)half * ldb;
+        cae__gemm(a_op, b_op, m, n, half, a, lda, b, ldb, beta, c, ldc);
+        cae__gemm(a_op, b_op, m, n, k - half, a + a_skip, lda, b + b_skip, ldb, 1.0f, c, ldc);
+    }
+}

@@ -1,0 +1,73 @@
+/* geometry.c - the only code that computes an output size, and the proof that indices fit. */
+#include "network.h"
+
+#include <inttypes.h>
+
+/* Output extent along one axis; < 1 when the kernel does not fit. */
+static int64_t conv_extent(int64_t in, int kernel, int stride, int padding, int dilation)
+{
+    const int64_t room = in + 2 * (int64_t)padding - (int64_t)dilation * (kernel - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+static int64_t conv_transpose_extent(int64_t in, int kernel, int stride, int padding, int dilation,
+                                     int output_padding)
+{
+    return (in - 1) * stride - 2 * (int64_t)padding + (int64_t)dilation * (kernel - 1) +
+           output_padding + 1;
+}
+
+/* False when channels * h * w * lanes passes what BLAS counts with. */
+static bool length_fits(size_t *length, int channels, int64_t h, int64_t w, int lanes)
+{
+    if (h > INT32_MAX || w > INT32_MAX || h * w > INT32_MAX)
+        return false;
+    const int64_t plane = h * w * lanes; /* < 2^31 * lanes */
+    if (plane > INT32_MAX || plane * channels > INT32_MAX)
+        return false;
+    *length = (size_t)(plane * channels);
+    return true;
+}
+
+cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
+                           const struct cae__layer *l, int index, int in_h, int in_w, int lanes)
+{
+    int64_t out_h, out_w;
+    if (l->transposed) {
+        out_h = conv_transpose_extent(in_h, l->kernel_h, l->stride_h, l->padding_h, l->dilation_h,
+                                      l->output_padding_h);
+        out_w = conv_transpose_extent(in_w, l->kernel_w, l->stride_w, l->padding_w, l->dilation_w,
+                                      l->output_padding_w);
+    } else {
+        out_h = conv_extent(in_h, l->kernel_h, l->stride_h, l->padding_h, l->dilation_h);
+        out_w = conv_extent(in_w, l->kernel_w, l->stride_w, l->padding_w, l->dilation_w);
+    }
+    if (out_h < 1 || out_w < 1)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "%s: a %dx%d kernel (dilation %dx%d, padding %dx%d) leaves nothing of a "
+                         "%dx%d input", cae__layer_label(l, index).text, l->kernel_h, l->kernel_w,
+                         l->dilation_h, l->dilation_w, l->padding_h, l->padding_w, in_h, in_w);
+
+    *stage = (struct cae__stage){.layer = l, .in_h = in_h, .in_w = in_w};
+    if (!length_fits(&stage->in_length, l->in_channels, in_h, in_w, lanes) ||
+        !length_fits(&stage->out_length, l->out_channels, out_h, out_w, lanes))
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "%s: %dx%d -> %" PRId64 "x%" PRId64 " passes 2^31 - 1 values",
+                         cae__layer_label(l, index).text, in_h, in_w, out_h, out_w);
+    stage->out_h = (int)out_h;
+    stage->out_w = (int)out_w;
+    stage->window = (struct cae__window){
+        .image_c = l->transposed ? l->out_channels : l->in_channels,
+        .image_h = l->transposed ? stage->out_h : in_h,
+        .image_w = l->transposed ? stage->out_w : in_w,
+        .grid_h = l->transposed ? in_h : stage->out_h,
+        .grid_w = l->transposed ? in_w : stage->out_w,
+        .kernel_h = l->kernel_h, .kernel_w = l->kernel_w,
+        .stride_h = l->stride_h, .stride_w = l->stride_w,
+        .padding_h = l->padding_h, .padding_w = l->padding_w,
+        .dilation_h = l->dilation_h, .dilation_w = l->dilation_w,
+        .lanes = lanes,
+    };
+    stage->tiles = cae__tile_grid(&stage->tile, &stage->window);
+    return CAE_OK;
+}

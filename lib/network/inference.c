@@ -1,0 +1,103 @@
+/* inference.c - running a model, or half of one, on the caller's images. */
+#include "network.h"
+
+#include <inttypes.h>
+
+/* One call of encode, decode or forward, cut into blocks of `plan.lanes` images. */
+struct run {
+    const cae_context *context;
+    struct cae__plan plan;
+    const float *x;
+    float *y;
+    int64_t count;
+    size_t x_length, y_length; /* floats of one image */
+};
+
+/* Scratch of one worker: two buffers to go back and forth between, and the columns. */
+static void run_block(void *job, int64_t block, int worker)
+{
+    const struct run *run = job;
+    const struct cae__plan *plan = &run->plan;
+    float *scratch = cae__scratch(run->context, worker);
+    float *const buffers[2] = {scratch, scratch + plan->longest};
+    float *const columns = scratch + 2 * plan->longest;
+
+    const int64_t first = block * plan->lanes, left = run->count - first;
+    const int used = left < plan->lanes ? (int)left : plan->lanes;
+    cae__interleave(buffers[0], run->x + (size_t)first * run->x_length, run->x_length, plan->lanes,
+                    used);
+    const float *result = cae__plan_run(plan, buffers, columns);
+    cae__deinterleave(run->y + (size_t)first * run->y_length, result, run->y_length, plan->lanes,
+                      used);
+}
+
+static cae_status check_images(const cae_context *context, const float *y, size_t y_count,
+                               const float *x, int64_t count, const struct cae__plan *plan)
+{
+    const struct cae__stage *last = &plan->stages[plan->count - 1];
+    if (!x || !y)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", x ? "the output" : "the input");
+    size_t expected;
+    if (!cae__multiply(&expected, last->out_length / (size_t)plan->lanes, (size_t)count) ||
+        expected != y_count)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the output array has %zu values, expected %" PRId64 " x %dx%dx%d",
+                         y_count, count, last->layer->out_channels, last->out_h, last->out_w);
+    return CAE_OK;
+}
+
+static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae_context *context,
+                           const float *x, int64_t count, int32_t height, int32_t width,
+                           int32_t part)
+{
+    if (!model)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "model is NULL");
+    if (!context)
+        context = model->handle.context;
+    if (count < 0 || (uint64_t)count > SIZE_MAX || height < 1 || width < 1)
+        return cae__fail(context, CAE_ERR_ARGUMENT,
+                         "%" PRId64 " images of %dx%d, expected none or more of at least 1x1",
+                         count, (int)height, (int)width);
+    cae_status status = cae__check_part(context, model, part);
+    if (status != CAE_OK)
+        return status;
+
+    struct run run = {.context = context, .x = x, .y = y, .count = count};
+    status = cae__plan_init(&run.plan, context, model, part, height, width, cae__lanes_for(count));
+    if (status != CAE_OK)
+        return status;
+    status = check_images(context, y, y_count, x, count, &run.plan);
+    if (status == CAE_OK)
+        status = cae__scratch_reserve(
+            context, (2 * run.plan.longest + run.plan.columns) * sizeof(float));
+    if (status == CAE_OK) {
+        const size_t lanes = (size_t)run.plan.lanes;
+        run.x_length = run.plan.stages[0].in_length / lanes;
+        run.y_length = run.plan.stages[run.plan.count - 1].out_length / lanes;
+        cae__parallel(context, (count + run.plan.lanes - 1) / run.plan.lanes, run_block, &run);
+    }
+    cae__plan_finish(&run.plan, context);
+    return status;
+}
+
+cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
+                             cae_context *context, const float *x, int64_t count, int32_t height,
+                             int32_t width)
+{
+    return run_part(y, y_count, model, context, x, count, height, width, CAE_PART_WHOLE);
+}
+
+cae_status cae_model_encode(float *latent, size_t latent_count, const cae_model *model,
+                            cae_context *context, const float *x, int64_t count, int32_t height,
+                            int32_t width)
+{
+    return run_part(latent, latent_count, model, context, x, count, height, width,
+                    CAE_PART_ENCODER);
+}
+
+cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
+                            cae_context *context, const float *latent, int64_t count,
+                            int32_t height, int32_t width)
+{
+    return run_part(y, y_count, model, context, latent, count, height, width, CAE_PART_DECODER);
+}

@@ -1,0 +1,302 @@
+/* model.c - a network with its parameters: making, naming, reading and writing them. */
+#include "network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../random/random.h"
+
+/* Tensors in the order of a PyTorch nn.Sequential, where an activation takes a number of its own. */
+static void lay_out_tensors(cae_model *model)
+{
+    size_t at = 0;
+    int module = 0;
+    struct cae__tensor *tensor = model->tensors;
+
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct cae__layer *l = &model->layers[i];
+        *tensor = (struct cae__tensor){
+            .shape = {l->transposed ? l->in_channels : l->out_channels,
+                      l->transposed ? l->out_channels : l->in_channels, l->kernel_h, l->kernel_w},
+            .rank = 4, .at = at,
+            .count = (size_t)l->in_channels * (size_t)l->out_channels * (size_t)l->kernel_h *
+                     (size_t)l->kernel_w};
+        snprintf(tensor->name, sizeof tensor->name, "%d.weight", module);
+        at += tensor++->count;
+        if (l->bias) {
+            *tensor = (struct cae__tensor){.shape = {l->out_channels, 1, 1, 1}, .rank = 1,
+                                           .at = at, .count = (size_t)l->out_channels};
+            snprintf(tensor->name, sizeof tensor->name, "%d.bias", module);
+            at += tensor++->count;
+        }
+        module += l->activation == CAE_ACTIVATION_NONE ? 1 : 2;
+    }
+    model->tensor_count = (int)(tensor - model->tensors);
+    model->parameter_count = at;
+}
+
+cae_status cae__model_allocate(cae_model **out, cae_context *context,
+                               const struct cae__layer *layers, int count, int encoder)
+{
+    cae_model *model = cae__alloc_zero(context, 1, sizeof *model);
+    if (!model)
+        return cae__fail_memory(context);
+    cae__handle_init(&model->handle, context);
+    model->layer_count = count;
+    model->encoder = encoder;
+    model->layers = cae__alloc(context, (size_t)count, sizeof *layers);
+    model->tensors = cae__alloc(context, 2 * (size_t)count, sizeof *model->tensors);
+    if (model->layers && model->tensors) {
+        memcpy(model->layers, layers, (size_t)count * sizeof *layers);
+        lay_out_tensors(model);
+        model->parameters = cae__alloc_zero(context, model->parameter_count, sizeof(float));
+    }
+    if (!model->parameters) {
+        cae_model_destroy(model);
+        return cae__fail_memory(context);
+    }
+    *out = model;
+    return CAE_OK;
+}
+
+void cae_model_destroy(cae_model *model)
+{
+    if (!model || !cae__release(&model->handle))
+        return;
+    const cae_context *context = model->handle.context;
+    cae__free(context, model->parameters);
+    cae__free(context, model->tensors);
+    cae__free(context, model->layers);
+    cae__handle_end(model);
+}
+
+/* PyTorch's kaiming_uniform_(a = sqrt 5) on weights and its bias rule come to the same bound,
+ * 1/sqrt(fan_in); fan_in is shape[1] * kernel_h * kernel_w also where shape[1] counts outputs. */
+void cae__model_initialize(cae_model *model, uint64_t seed)
+{
+    double bound = 0.0;
+    for (int i = 0; i < model->tensor_count; i++) {
+        const struct cae__tensor *tensor = &model->tensors[i];
+        struct cae__stream stream;
+        cae__stream_init(&stream, seed, CAE__FOR_INIT, (uint64_t)i);
+        if (tensor->rank == 4) /* a bias follows its weight and shares the bound */
+            bound = 1.0 / sqrt((double)(tensor->shape[1] * tensor->shape[2] * tensor->shape[3]));
+        for (size_t j = 0; j < tensor->count; j++)
+            model->parameters[tensor->at + j] =
+                (float)(bound * (2.0 * (double)cae__stream_uniform(&stream) - 1.0));
+    }
+}
+
+cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,
+                            uint64_t seed)
+{
+    if (!out)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!context || !spec)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", context ? "spec" : "context");
+    if (spec->count == 0)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "the description has no layers");
+    const cae_status status =
+        cae__model_allocate(out, context, spec->layers, spec->count, cae__spec_encoder(spec));
+    if (status == CAE_OK)
+        cae__model_initialize(*out, seed);
+    return status;
+}
+
+cae_status cae_model_create_reference(cae_model **out, cae_context *context, uint64_t seed)
+{
+    if (!out)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    cae_spec *spec;
+    cae_status status = cae_spec_create(&spec, context);
+    if (status == CAE_OK)
+        status = cae_spec_add_reference(spec);
+    if (status == CAE_OK)
+        status = cae_model_create(out, context, spec, seed);
+    cae_spec_destroy(spec);
+    return status;
+}
+
+int64_t cae_model_parameter_count(const cae_model *model)
+{
+    return model ? (int64_t)model->parameter_count : 0;
+}
+
+int32_t cae_model_layer_count(const cae_model *model)
+{
+    return model ? model->layer_count : 0;
+}
+
+int32_t cae_model_tensor_count(const cae_model *model)
+{
+    return model ? model->tensor_count : 0;
+}
+
+const char *cae_model_tensor_name(const cae_model *model, int32_t index)
+{
+    return model && index >= 0 && index < model->tensor_count ? model->tensors[index].name : NULL;
+}
+
+const struct cae__tensor *cae__model_find(const cae_model *model, const char *name)
+{
+    for (int i = 0; i < model->tensor_count; i++)
+        if (strcmp(model->tensors[i].name, name) == 0)
+            return &model->tensors[i];
+    return NULL;
+}
+
+/* The checks that every call by name shares. */
+static cae_status find_tensor(const struct cae__tensor **tensor, const cae_model *model,
+                              const char *name)
+{
+    if (!model)
+        return CAE_ERR_ARGUMENT;
+    if (!name)
+        return cae__fail(model->handle.context, CAE_ERR_ARGUMENT, "name is NULL");
+    *tensor = cae__model_find(model, name);
+    if (!*tensor)
+        return cae__fail(model->handle.context, CAE_ERR_NAME,
+                         "no parameter \"%.64s\"; the first is \"%s\", the last \"%s\"", name,
+                         model->tensors[0].name, model->tensors[model->tensor_count - 1].name);
+    return CAE_OK;
+}
+
+static cae_status check_count(const cae_model *model, const struct cae__tensor *tensor,
+                              const void *values, size_t count)
+{
+    if (!values)
+        return cae__fail(model->handle.context, CAE_ERR_ARGUMENT, "values is NULL");
+    if (count != tensor->count)
+        return cae__fail(model->handle.context, CAE_ERR_SHAPE,
+                         "%s has %zu elements, the caller's array %zu", tensor->name, tensor->count,
+                         count);
+    return CAE_OK;
+}
+
+cae_status cae_model_tensor_shape(int64_t *shape, int32_t *rank, const cae_model *model,
+                                  const char *name)
+{
+    const struct cae__tensor *tensor = NULL;
+    const cae_status status = find_tensor(&tensor, model, name);
+    if (status != CAE_OK)
+        return status;
+    if (!shape)
+        return cae__fail(model->handle.context, CAE_ERR_ARGUMENT, "shape is NULL");
+    memcpy(shape, tensor->shape, sizeof tensor->shape);
+    if (rank)
+        *rank = tensor->rank;
+    return CAE_OK;
+}
+
+cae_status cae__model_copy_out(float *values, size_t count, const cae_model *model,
+                               const float *flat, const char *name)
+{
+    const struct cae__tensor *tensor = NULL;
+    cae_status status = find_tensor(&tensor, model, name);
+    if (status == CAE_OK)
+        status = check_count(model, tensor, values, count);
+    if (status == CAE_OK)
+        memcpy(values, flat + tensor->at, count * sizeof *values);
+    return status;
+}
+
+cae_status cae_model_get_tensor(float *values, size_t count, const cae_model *model,
+                                const char *name)
+{
+    return model ? cae__model_copy_out(values, count, model, model->parameters, name)
+                 : CAE_ERR_ARGUMENT;
+}
+
+bool cae__all_finite(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+cae_status cae_model_set_tensor(cae_model *model, const char *name, const float *values,
+                                size_t count)
+{
+    const struct cae__tensor *tensor = NULL;
+    cae_status status = find_tensor(&tensor, model, name);
+    if (status == CAE_OK)
+        status = check_count(model, tensor, values, count);
+    if (status != CAE_OK)
+        return status;
+    if (!cae__all_finite(values, count))
+        return cae__fail(model->handle.context, CAE_ERR_NUMERIC,
+                         "%s: a value is not finite", tensor->name);
+    memcpy(model->parameters + tensor->at, values, count * sizeof *values);
+    return CAE_OK;
+}
+
+void cae__part_layers(int *first, int *end, const cae_model *model, int32_t part)
+{
+    *first = part == CAE_PART_DECODER ? model->encoder : 0;
+    *end = part == CAE_PART_ENCODER ? model->encoder : model->layer_count;
+}
+
+/* A part that exists and has layers: a network without a decoder has none to run. */
+cae_status cae__check_part(const cae_context *context, const cae_model *model, int32_t part)
+{
+    if (part < CAE_PART_ENCODER || part > CAE_PART_WHOLE)
+        return cae__fail(context, CAE_ERR_ARGUMENT,
+                         "part is %d, expected CAE_PART_ENCODER, _DECODER or _WHOLE", (int)part);
+    int first, end;
+    cae__part_layers(&first, &end, model, part);
+    if (first == end)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the model has no decoder: all %d layers are its encoder",
+                         model->layer_count);
+    return CAE_OK;
+}
+
+cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, int32_t *out_width,
+                                  const cae_model *model, int32_t part, int32_t height,
+                                  int32_t width)
+{
+    if (!model)
+        return CAE_ERR_ARGUMENT;
+    const cae_context *context = model->handle.context;
+    cae_status status = cae__check_part(context, model, part);
+    if (status != CAE_OK)
+        return status;
+    if (height < 1 || width < 1)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "the input is %dx%d, expected at least 1x1",
+                         (int)height, (int)width);
+    int first, end;
+    cae__part_layers(&first, &end, model, part);
+    struct cae__stage stage = {.out_h = height, .out_w = width};
+    for (int i = first; i < end && status == CAE_OK; i++)
+        status = cae__stage_init(context, &stage, &model->layers[i], i, stage.out_h, stage.out_w, 1);
+    if (status != CAE_OK)
+        return status;
+    if (out_channels)
+        *out_channels = model->layers[end - 1].out_channels;
+    if (out_height)
+        *out_height = stage.out_h;
+    if (out_width)
+        *out_width = stage.out_w;
+    return CAE_OK;
+}
+
+cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const cae_model *model,
+                              int32_t part)
+{
+    if (!model)
+        return CAE_ERR_ARGUMENT;
+    const cae_status status = cae__check_part(model->handle.context, model, part);
+    if (status != CAE_OK)
+        return status;
+    int first, end;
+    cae__part_layers(&first, &end, model, part);
+    if (in_channels)
+        *in_channels = model->layers[first].in_channels;
+    if (out_channels)
+        *out_channels = model->layers[end - 1].out_channels;
+    return CAE_OK;
+}

@@ -1,0 +1,116 @@
+/* plan.c - a network at one image size: shapes and scratch settled once, then run block by block. */
+#include "network.h"
+
+/* Eight images side by side: runs of whole vectors on every machine, and a block of the reference
+ * network that stays within a common L2 cache (docs/architecture.md has the measurement). */
+#define LANES 8
+
+int cae__lanes_for(int64_t count)
+{
+    return count >= LANES ? LANES : 1;
+}
+
+void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part)
+{
+    int first, end;
+    cae__part_layers(&first, &end, model, part);
+
+    const struct cae__tensor *tensor = model->tensors;
+    for (int i = 0; i < end; i++) {
+        const struct cae__tensor *weight = tensor++;
+        const struct cae__tensor *bias = model->layers[i].bias ? tensor++ : NULL;
+        if (i < first)
+            continue;
+        struct cae__stage *stage = &plan->stages[i - first];
+        stage->weight_at = weight->at;
+        stage->bias_at = bias ? bias->at : 0;
+        stage->weight = model->parameters + weight->at;
+        stage->bias = bias ? model->parameters + bias->at : NULL;
+    }
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
+                          const cae_model *model, int32_t part, int height, int width, int lanes)
+{
+    int first, end;
+    cae__part_layers(&first, &end, model, part);
+    *plan = (struct cae__plan){.count = end - first, .lanes = lanes};
+    plan->stages = cae__alloc(context, (size_t)plan->count, sizeof *plan->stages);
+    if (!plan->stages)
+        return cae__fail_memory(context);
+
+    for (int i = 0; i < plan->count; i++) {
+        struct cae__stage *stage = &plan->stages[i];
+        const cae_status status = cae__stage_init(context, stage, &model->layers[first + i],
+                                                  first + i, height, width, lanes);
+        if (status != CAE_OK) {
+            cae__plan_finish(plan, context);
+            return status;
+        }
+        height = stage->out_h;
+        width = stage->out_w;
+        plan->longest = larger(plan->longest, larger(stage->in_length, stage->out_length));
+        plan->columns = larger(plan->columns,
+                               (size_t)cae__column_rows(&stage->window) *
+                                   (size_t)cae__tile_length(&stage->window, stage->tile));
+    }
+    cae__plan_bind(plan, model, part);
+    return CAE_OK;
+}
+
+void cae__plan_finish(struct cae__plan *plan, const cae_context *context)
+{
+    cae__free(context, plan->stages);
+    plan->stages = NULL;
+}
+
+static void forward(const struct cae__stage *stage, const float *x, float *y, float *columns)
+{
+    if (stage->layer->transposed)
+        cae__conv_transpose_forward(stage, x, y, columns);
+    else
+        cae__conv_forward(stage, x, y, columns);
+}
+
+static void backward(const struct cae__stage *stage, const float *x, const float *dy, float *dw,
+                     float *db, float *dx, float *columns)
+{
+    if (stage->layer->transposed)
+        cae__conv_transpose_backward(stage, x, dy, dw, db, dx, columns);
+    else
+        cae__conv_backward(stage, x, dy, dw, db, dx, columns);
+}
+
+void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *columns)
+{
+    for (int i = 0; i < plan->count; i++)
+        forward(&plan->stages[i], buffers[i], buffers[i + 1], columns);
+}
+
+float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *columns)
+{
+    for (int i = 0; i < plan->count; i++)
+        forward(&plan->stages[i], buffers[i % 2], buffers[(i + 1) % 2], columns);
+    return buffers[plan->count % 2];
+}
+
+void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, float *gradient,
+                        float *spare, float *parameters, float *columns)
+{
+    for (int i = plan->count - 1; i >= 0; i--) {
+        const struct cae__stage *stage = &plan->stages[i];
+        const struct cae__layer *l = stage->layer;
+        cae__activation_backward(gradient, buffers[i + 1], (ptrdiff_t)stage->out_length,
+                                 l->activation, l->slope);
+        backward(stage, buffers[i], gradient, parameters + stage->weight_at,
+                 l->bias ? parameters + stage->bias_at : NULL, i > 0 ? spare : NULL, columns);
+        float *const swap = gradient;
+        gradient = spare;
+        spare = swap;
+    }
+}

@@ -1,0 +1,106 @@
+/* noise.c - Gaussian noise: Philox words through Box & Muller's transform.
+ *
+ *   counter = (block, image low, visit, purpose << 24 | image high)   key = seed
+ *   u1 = (word0 >> 8) + 1) 2^-24 in (0, 1]    u2 = (word1 >> 8) 2^-24 in [0, 1)
+ *   n0 = sqrt(-2 ln u1) cos(2 pi u2)          n1 = sqrt(-2 ln u1) sin(2 pi u2)
+ *
+ * One counter gives four words and so four normals. CHUNK counters are worked at a time, each step a
+ * plain loop over arrays that compilers turn into vectors. Logarithm, sine and cosine are short
+ * polynomials of our own, because libm's do not vectorize and differ between systems; this file is
+ * compiled without contraction of a * b + c, so the noise has the same bits on every machine.
+ * 24-bit uniforms bound |n| by sqrt(48 ln 2) = 5.77. */
+#include "random.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CHUNK 64
+#define PI 3.14159265358979f
+
+/* ln x for x in (0, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln m = 2 atanh(s), s = (m-1)/(m+1),
+ * |s| <= 0.172, five terms: truncation below 3e-9. */
+static float log_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const int32_t shifted = (int32_t)(bits - 0x3f3504f3u); /* sqrt(1/2) maps to exponent 0 */
+    const float e = (float)(shifted >> 23);
+    const uint32_t mantissa = ((uint32_t)shifted & 0x007fffffu) + 0x3f3504f3u;
+    float m;
+    memcpy(&m, &mantissa, sizeof m);
+    const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
+    const float series =
+        1.0f + z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9))));
+    return e * 0.693147180559945f + 2.0f * s * series;
+}
+
+/* cos and sin of 2 pi u for u in [0, 1): a quarter turn at a time, Taylor series on +-pi/4, whose
+ * first dropped terms are below 3e-8. */
+static void turn(float u, float *cosine, float *sine)
+{
+    const float quarters = u * 4.0f;
+    const int32_t q = (int32_t)(quarters + 0.5f);
+    const float r = (quarters - (float)q) * (PI / 2), z = r * r;
+    const float s =
+        r * (1.0f - z * (1.0f / 6 - z * (1.0f / 120 - z * (1.0f / 5040 - z * (1.0f / 362880)))));
+    const float c = 1.0f - z * (1.0f / 2 - z * (1.0f / 24 - z * (1.0f / 720 - z * (1.0f / 40320))));
+    const float x = q & 1 ? s : c, y = q & 1 ? c : s;
+    *cosine = (q + 1) & 2 ? -x : x;
+    *sine = q & 2 ? -y : y;
+}
+
+static void normals(const uint32_t *word0, const uint32_t *word1, float *cosines, float *sines)
+{
+    for (int i = 0; i < CHUNK; i++) {
+        const float u1 = (float)((int32_t)(word0[i] >> 8) + 1) * 0x1p-24f;
+        const float u2 = (float)(int32_t)(word1[i] >> 8) * 0x1p-24f;
+        const float radius = sqrtf(-2.0f * log_of(u1));
+        float c, s;
+        turn(u2, &c, &s);
+        cosines[i] = radius * c;
+        sines[i] = radius * s;
+    }
+}
+
+/* Philox on CHUNK consecutive counters: the rounds of philox.c, one array a word. */
+static void philox_chunk(uint32_t w[4][CHUNK], uint32_t first, uint32_t image, uint32_t visit,
+                         uint32_t tail, uint64_t seed)
+{
+    for (int i = 0; i < CHUNK; i++) {
+        w[0][i] = first + (uint32_t)i;
+        w[1][i] = image;
+        w[2][i] = visit;
+        w[3][i] = tail;
+    }
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < CHUNK; i++) {
+            const uint64_t p0 = (uint64_t)0xD2511F53u * w[0][i];
+            const uint64_t p1 = (uint64_t)0xCD9E8D57u * w[2][i];
+            w[0][i] = (uint32_t)(p1 >> 32) ^ w[1][i] ^ k0;
+            w[1][i] = (uint32_t)p1;
+            w[2][i] = (uint32_t)(p0 >> 32) ^ w[3][i] ^ k1;
+            w[3][i] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
+void cae__add_noise(float *values, size_t count, float sigma, uint64_t seed, uint32_t visit,
+                    uint64_t image)
+{
+    const uint32_t tail = (uint32_t)CAE__FOR_NOISE << 24 | ((uint32_t)(image >> 32) & 0xffffffu);
+    uint32_t words[4][CHUNK];
+    float noise[4][CHUNK]; /* [word][counter]: value 4 CHUNK k + CHUNK j + i is noise[j][i] */
+
+    for (size_t done = 0, chunk = 0; done < count; done += 4 * CHUNK, chunk++) {
+        philox_chunk(words, (uint32_t)(chunk * CHUNK), (uint32_t)image, visit, tail, seed);
+        normals(words[0], words[1], noise[0], noise[1]);
+        normals(words[2], words[3], noise[2], noise[3]);
+        const size_t left = count - done < 4 * CHUNK ? count - done : 4 * CHUNK;
+        const float *n = &noise[0][0];
+        for (size_t i = 0; i < left; i++)
+            values[done + i] += sigma * n[i];
+    }
+}

@@ -1,0 +1,42 @@
+/* random.h - counter-based random numbers: a value is a function of what it is for, not of when it
+ * is drawn. Shuffles and noise therefore do not depend on threads, batch size or interruptions. */
+#ifndef CAE_RANDOM_H
+#define CAE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Keeps the streams of one seed apart. Values are part of the file format: a resumed run must draw
+ * what the interrupted one would have drawn. Never reuse one. */
+enum cae__purpose {
+    CAE__FOR_INIT = 1,
+    CAE__FOR_SHUFFLE = 2,
+    CAE__FOR_NOISE = 3,
+    CAE__FOR_LEAVES = 4
+};
+
+/* Philox4x32-10 (Salmon et al. 2011): a 128-bit counter under a 64-bit key. */
+void cae__philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+
+/* A sequence of draws: word `i` is Philox of counter (i / 4, id low, id high, purpose). */
+struct cae__stream {
+    uint32_t key[2];
+    uint32_t counter[4];
+    uint32_t words[4];
+    int used; /* of the four words */
+};
+
+void cae__stream_init(struct cae__stream *stream, uint64_t seed, enum cae__purpose purpose,
+                      uint64_t id);
+uint32_t cae__stream_next(struct cae__stream *stream);
+/* Uniform in [0, 1), a multiple of 2^-24. */
+float cae__stream_uniform(struct cae__stream *stream);
+
+/* values[i] += sigma * normal(seed, visit, image, i), see noise.c. */
+void cae__add_noise(float *values, size_t count, float sigma, uint64_t seed, uint32_t visit,
+                    uint64_t image);
+
+/* Where index goes in the permutation of [0, count) that (seed, epoch) name, see permutation.c. */
+uint64_t cae__permute(uint64_t index, uint64_t count, uint64_t seed, uint64_t epoch);
+
+#endif

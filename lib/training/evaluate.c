@@ -1,0 +1,191 @@
+/* evaluate.c - a model over a dataset, judged image by image.
+ *
+ * Blocks run in parallel; every image leaves its figures in a row of its own, and rows are summed in
+ * order, so the number of threads changes no bit. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "../metrics/metrics.h"
+#include "../random/random.h"
+#include "training.h"
+
+static const cae_evaluation_options defaults = {.size = sizeof defaults, .noise_seed = 123};
+
+cae_status cae_evaluation_options_init(cae_evaluation_options *options, uint32_t size)
+{
+    return cae__options_init(options, size, &defaults, sizeof defaults);
+}
+
+static const cae_evaluation nothing = {.size = sizeof nothing};
+
+cae_status cae_evaluation_init(cae_evaluation *evaluation, uint32_t size)
+{
+    return cae__options_init(evaluation, size, &nothing, sizeof nothing);
+}
+
+enum { MSE, PSNR, SSIM, UNIFORM7, FIGURES };
+
+/* Of one image: the output against the clean image, and the noisy input against it. */
+struct figures {
+    double output[FIGURES], noisy[FIGURES];
+};
+
+struct evaluation {
+    const cae_context *context;
+    const cae_dataset *dataset;
+    const cae_evaluation_options *options;
+    struct cae__plan plan;
+    struct figures *figures; /* one per image */
+};
+
+static size_t block_floats(const struct cae__plan *plan)
+{
+    return 2 * plan->stages[0].in_length + 2 * plan->longest + plan->columns;
+}
+
+static void judge(double *figures, const cae_dataset *d, const float *clean, const float *other,
+                  double *scratch)
+{
+    const double range = cae_dataset_range(d);
+    figures[MSE] = cae__mse(clean, other, d->length);
+    figures[PSNR] = cae__psnr_of(figures[MSE], range);
+    figures[SSIM] = cae__ssim(clean, other, d->channels, d->height, d->width, range,
+                              CAE_SSIM_GAUSSIAN11, scratch);
+    figures[UNIFORM7] = cae__ssim(clean, other, d->channels, d->height, d->width, range,
+                                  CAE_SSIM_UNIFORM7, scratch);
+}
+
+static void evaluate_block(void *job, int64_t block, int worker)
+{
+    const struct evaluation *e = job;
+    const cae_dataset *d = e->dataset;
+    const struct cae__plan *plan = &e->plan;
+    const int64_t first = block * plan->lanes, left = d->count - first;
+    const int used = left < plan->lanes ? (int)left : plan->lanes;
+
+    double *ssim = cae__scratch(e->context, worker);
+    float *clean = (float *)ssim + cae__ssim_scratch(d->width) / sizeof(float);
+    float *other = clean + plan->stages[0].in_length;
+    float *const buffers[2] = {other + plan->stages[0].in_length,
+                               other + plan->stages[0].in_length + plan->longest};
+    float *columns = buffers[1] + plan->longest;
+
+    for (int lane = 0; lane < used; lane++)
+        cae__dataset_read(clean + (size_t)lane * d->length, d, first + lane);
+    memcpy(other, clean, (size_t)used * d->length * sizeof *other);
+    if (e->options->noise_sigma > 0.0)
+        for (int lane = 0; lane < used; lane++)
+            cae__add_noise(other + (size_t)lane * d->length, d->length,
+                           (float)e->options->noise_sigma, e->options->noise_seed,
+                           CAE_VISIT_EVALUATION, (uint64_t)(first + lane));
+    for (int lane = 0; lane < used; lane++)
+        judge(e->figures[first + lane].noisy, d, clean + (size_t)lane * d->length,
+              other + (size_t)lane * d->length, ssim);
+
+    cae__interleave(buffers[0], other, d->length, plan->lanes, used);
+    const float *output = cae__plan_run(plan, buffers, columns);
+    cae__deinterleave(other, output, d->length, plan->lanes, used);
+    for (int lane = 0; lane < used; lane++)
+        judge(e->figures[first + lane].output, d, clean + (size_t)lane * d->length,
+              other + (size_t)lane * d->length, ssim);
+}
+
+static cae_evaluation summarize(const struct evaluation *e)
+{
+    const int64_t count = e->dataset->count;
+    struct figures sum = {{0}, {0}};
+    for (int64_t i = 0; i < count; i++)
+        for (int k = 0; k < FIGURES; k++) {
+            sum.output[k] += e->figures[i].output[k];
+            sum.noisy[k] += e->figures[i].noisy[k];
+        }
+    for (int k = 0; k < FIGURES; k++) {
+        sum.output[k] /= (double)count;
+        sum.noisy[k] /= (double)count;
+    }
+    return (cae_evaluation){
+        .images = count,
+        .mse = sum.output[MSE],
+        .psnr = sum.output[PSNR],
+        .psnr_global = cae__psnr_of(sum.output[MSE], cae_dataset_range(e->dataset)),
+        .ssim = sum.output[SSIM],
+        .ssim_uniform7 = sum.output[UNIFORM7],
+        .noisy_mse = sum.noisy[MSE],
+        .noisy_psnr = sum.noisy[PSNR],
+        .noisy_ssim = sum.noisy[SSIM],
+        .noisy_ssim_uniform7 = sum.noisy[UNIFORM7],
+    };
+}
+
+static cae_status check_fit(const cae_context *context, const struct cae__plan *plan,
+                            const cae_dataset *d)
+{
+    const struct cae__stage *last = &plan->stages[plan->count - 1];
+    if (last->layer->out_channels != d->channels || last->out_h != d->height ||
+        last->out_w != d->width)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the model turns %dx%dx%d into %dx%dx%d; a comparison needs the same shape",
+                         d->channels, d->height, d->width, last->layer->out_channels, last->out_h,
+                         last->out_w);
+    return CAE_OK;
+}
+
+static cae_status run(cae_evaluation *result, struct evaluation *e, cae_context *context)
+{
+    const int64_t count = e->dataset->count;
+    cae_status status = check_fit(context, &e->plan, e->dataset);
+    if (status == CAE_OK)
+        status = cae__scratch_reserve(context, cae__ssim_scratch(e->dataset->width) +
+                                                   block_floats(&e->plan) * sizeof(float));
+    if (status != CAE_OK)
+        return status;
+    e->figures = cae__alloc(context, (size_t)count, sizeof *e->figures);
+    if (!e->figures)
+        return cae__fail_memory(context);
+    cae__parallel(context, (count + e->plan.lanes - 1) / e->plan.lanes, evaluate_block, e);
+    *result = summarize(e);
+    cae__free(context, e->figures);
+    return isfinite(result->mse) ? CAE_OK
+                                 : cae__fail(context, CAE_ERR_NUMERIC,
+                                             "the mean squared error over %" PRId64 " images is %g",
+                                             count, result->mse);
+}
+
+cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_context *context,
+                              const cae_dataset *dataset, const cae_evaluation_options *options)
+{
+    if (!context && model)
+        context = model->handle.context;
+    if (!out || !model || !dataset)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL",
+                         !out ? "out" : !model ? "model" : "dataset");
+    cae_evaluation_options o = defaults;
+    cae_status status = cae__options_read(context, &o, sizeof o, options, CAE__OPTIONS_MINIMUM,
+                                          "cae_evaluation_options");
+    if (status != CAE_OK)
+        return status;
+    if (!(o.noise_sigma >= 0.0 && isfinite((float)o.noise_sigma)) || o.reserved != 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "noise_sigma is %g, expected a finite value >= 0, and reserved must be 0",
+                         o.noise_sigma);
+    if (model->layers[0].in_channels != dataset->channels)
+        return cae__fail(context, CAE_ERR_SHAPE, "the model reads %d channels, the dataset has %d",
+                         model->layers[0].in_channels, dataset->channels);
+    status = cae__result_write(context, out, &nothing, sizeof nothing, CAE__OPTIONS_MINIMUM,
+                               "cae_evaluation");
+    if (status != CAE_OK)
+        return status;
+
+    struct evaluation e = {.context = context, .dataset = dataset, .options = &o};
+    status = cae__plan_init(&e.plan, context, model, CAE_PART_WHOLE, dataset->height,
+                            dataset->width, cae__lanes_for(dataset->count));
+    if (status != CAE_OK)
+        return status;
+    cae_evaluation result = nothing;
+    status = run(&result, &e, context);
+    cae__plan_finish(&e.plan, context);
+    return status != CAE_OK ? status
+                            : cae__result_write(context, out, &result, sizeof result,
+                                                CAE__OPTIONS_MINIMUM, "cae_evaluation");
+}

@@ -1,0 +1,473 @@
+/* trainer.c - one step: load, forward, loss, backward, reduce, update.
+ *
+ * A batch is cut into blocks of `lanes` images. A block goes through the whole step on one worker
+ * while its activations stay in that core's cache; only gradients meet, in slots (training.h). */
+#include "training.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "../random/random.h"
+
+#define MOST_SLOTS 16
+#define REDUCE_CHUNK 16384 /* parameters that one worker adds up at a time */
+
+static const cae_trainer_options defaults = {
+    .size = sizeof defaults, .batch = 64, .seed = 1, .loss = CAE_LOSS_MSE, .shuffle = 1,
+    .huber_delta = 1.0, .decay_factor = 0.1};
+
+cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size)
+{
+    return cae__options_init(options, size, &defaults, sizeof defaults);
+}
+
+static const cae_progress no_progress = {.size = sizeof no_progress};
+
+cae_status cae_progress_init(cae_progress *progress, uint32_t size)
+{
+    return cae__options_init(progress, size, &no_progress, sizeof no_progress);
+}
+
+/* --- Making ---------------------------------------------------------------------------------------- */
+
+static cae_status check_options(const cae_context *context, const cae_trainer_options *o)
+{
+    if (o->batch < 1)
+        return cae__fail(context, CAE_ERR_OPTIONS, "batch is %d, expected >= 1", (int)o->batch);
+    if (o->loss < CAE_LOSS_MSE || o->loss > CAE_LOSS_HUBER)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "loss is %d, expected CAE_LOSS_MSE, _L1 or _HUBER", (int)o->loss);
+    if (o->shuffle < 0 || o->shuffle > 1 || o->reserved != 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "shuffle is %d, expected 0 or 1, and reserved must be 0", (int)o->shuffle);
+    if (!(o->huber_delta > 0.0 && isfinite((float)o->huber_delta)))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "huber_delta is %g, expected a finite value > 0", o->huber_delta);
+    if (!(o->noise_sigma >= 0.0 && isfinite((float)o->noise_sigma)))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "noise_sigma is %g, expected a finite value >= 0", o->noise_sigma);
+    if (!(o->clip_norm >= 0.0 && isfinite(o->clip_norm)))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "clip_norm is %g, expected a finite value >= 0", o->clip_norm);
+    return cae__schedule_check(context, o);
+}
+
+static cae_status check_fit(const cae_model *model, const cae_dataset *d)
+{
+    const cae_context *context = model->handle.context;
+    int32_t in, c, h, w;
+    cae_model_channels(&in, NULL, model, CAE_PART_WHOLE);
+    if (in != d->channels)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the model reads %d channels, the dataset has %d", (int)in, d->channels);
+    const cae_status status =
+        cae_model_output_shape(&c, &h, &w, model, CAE_PART_WHOLE, d->height, d->width);
+    if (status != CAE_OK)
+        return status;
+    if (c != d->channels || h != d->height || w != d->width)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the model turns %dx%dx%d into %dx%dx%d; training needs the same shape",
+                         d->channels, d->height, d->width, (int)c, (int)h, (int)w);
+    return CAE_OK;
+}
+
+/* One worker's memory, every piece starting on a cache line. */
+struct workspace {
+    float *images;   /* [lanes][length]: read, then corrupted in place */
+    float *target;   /* [length][lanes]; the input itself when there is no noise */
+    float *gradient, *spare;
+    float *columns;
+    float *buffers[]; /* input, then the output of every stage */
+};
+
+static size_t padded(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+static size_t header_floats(const struct cae__plan *plan)
+{
+    return padded((sizeof(struct workspace) + ((size_t)plan->count + 1) * sizeof(float *) +
+                   sizeof(float) - 1) / sizeof(float));
+}
+
+static size_t workspace_floats(const struct cae__plan *plan)
+{
+    size_t floats = header_floats(plan) + 3 * padded(plan->stages[0].in_length);
+    for (int i = 0; i < plan->count; i++)
+        floats += padded(plan->stages[i].out_length);
+    return floats + 2 * padded(plan->longest) + padded(plan->columns);
+}
+
+static float *take(float **free_floats, size_t floats)
+{
+    float *const taken = *free_floats;
+    *free_floats += padded(floats);
+    return taken;
+}
+
+static void lay_out_workspace(float *block, const struct cae__plan *plan, bool noise)
+{
+    struct workspace *w = (void *)block;
+    float *next = block + header_floats(plan);
+    const size_t in_length = plan->stages[0].in_length;
+    w->images = take(&next, in_length);
+    w->buffers[0] = take(&next, in_length);
+    w->target = noise ? take(&next, in_length) : w->buffers[0];
+    for (int i = 0; i < plan->count; i++)
+        w->buffers[i + 1] = take(&next, plan->stages[i].out_length);
+    w->gradient = take(&next, plan->longest);
+    w->spare = take(&next, plan->longest);
+    w->columns = take(&next, plan->columns);
+}
+
+/* Workspaces for as many threads as the context has now; more may have been asked for since. */
+static cae_status ensure_workspaces(cae_trainer *trainer)
+{
+    const cae_context *context = trainer->handle.context;
+    if (trainer->workers >= context->threads)
+        return CAE_OK;
+
+    float **workspaces = cae__alloc_zero(context, (size_t)context->threads, sizeof *workspaces);
+    if (!workspaces)
+        return cae__fail_memory(context);
+    if (trainer->workers)
+        memcpy(workspaces, trainer->workspaces, (size_t)trainer->workers * sizeof *workspaces);
+    cae__free(context, trainer->workspaces);
+    trainer->workspaces = workspaces;
+    while (trainer->workers < context->threads) {
+        float *block = cae__alloc(context, trainer->workspace_floats, sizeof(float));
+        if (!block)
+            return cae__fail_memory(context);
+        lay_out_workspace(block, &trainer->plan, trainer->options.noise_sigma > 0.0);
+        workspaces[trainer->workers++] = block;
+    }
+    return CAE_OK;
+}
+
+static cae_status allocate(cae_trainer *trainer)
+{
+    const cae_context *context = trainer->handle.context;
+    const cae_dataset *d = trainer->dataset;
+    const cae_trainer_options *o = &trainer->options;
+    const int64_t most = d->count < o->batch ? d->count : o->batch;
+    const int lanes = cae__lanes_for(most);
+    cae_status status = cae__plan_init(&trainer->plan, context, trainer->model, CAE_PART_WHOLE,
+                                       d->height, d->width, lanes);
+    if (status != CAE_OK)
+        return status;
+    trainer->workspace_floats = workspace_floats(&trainer->plan);
+
+    const int64_t blocks = (most + lanes - 1) / lanes;
+    trainer->slots = blocks < MOST_SLOTS ? (int)blocks : MOST_SLOTS;
+    const size_t parameters = trainer->model->parameter_count, slots = (size_t)trainer->slots;
+    size_t floats;
+    trainer->slot_gradients = cae__multiply(&floats, slots, parameters)
+                                  ? cae__alloc(context, floats, sizeof(float)) : NULL;
+    trainer->slot_losses = cae__alloc(context, slots, sizeof(double));
+    trainer->gradient = cae__alloc_zero(context, parameters, sizeof(float));
+    if (!trainer->slot_gradients || !trainer->slot_losses || !trainer->gradient)
+        return cae__fail_memory(context);
+    return ensure_workspaces(trainer);
+}
+
+cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer *optimizer,
+                              const cae_dataset *dataset, const cae_trainer_options *options)
+{
+    if (out)
+        *out = NULL;
+    if (!model)
+        return CAE_ERR_ARGUMENT;
+    cae_context *context = model->handle.context;
+    if (!out || !optimizer || !dataset)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL",
+                         !out ? "out" : !optimizer ? "optimizer" : "dataset");
+    if (optimizer->model != model)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "the optimizer was made for another model");
+    cae_trainer_options o = defaults;
+    cae_status status = cae__options_read(context, &o, sizeof o, options, CAE__OPTIONS_MINIMUM,
+                                          "cae_trainer_options");
+    if (status == CAE_OK)
+        status = check_options(context, &o);
+    if (status == CAE_OK)
+        status = check_fit(model, dataset);
+    if (status != CAE_OK)
+        return status;
+
+    cae_trainer *trainer = cae__alloc_zero(context, 1, sizeof *trainer);
+    if (!trainer)
+        return cae__fail_memory(context);
+    cae__handle_init(&trainer->handle, context);
+    cae__retain(&model->handle);
+    cae__retain(&optimizer->handle);
+    cae__retain(&dataset->handle);
+    trainer->model = model;
+    trainer->optimizer = optimizer;
+    trainer->dataset = dataset;
+    trainer->options = o;
+    trainer->loss = (struct cae__loss){o.loss, (float)o.huber_delta};
+    trainer->progress = no_progress;
+    trainer->progress.learning_rate = optimizer->options.learning_rate;
+    status = allocate(trainer);
+    if (status != CAE_OK) {
+        cae_trainer_destroy(trainer);
+        return status;
+    }
+    *out = trainer;
+    return CAE_OK;
+}
+
+void cae_trainer_destroy(cae_trainer *trainer)
+{
+    if (!trainer || !cae__release(&trainer->handle))
+        return;
+    const cae_context *context = trainer->handle.context;
+    for (int i = 0; i < trainer->workers; i++)
+        cae__free(context, trainer->workspaces[i]);
+    cae__free(context, trainer->workspaces);
+    cae__free(context, trainer->slot_gradients);
+    cae__free(context, trainer->slot_losses);
+    cae__free(context, trainer->gradient);
+    cae__plan_finish(&trainer->plan, context);
+    cae_dataset_destroy((cae_dataset *)trainer->dataset); /* the reference is ours to give back */
+    cae_optimizer_destroy(trainer->optimizer);
+    cae_model_destroy(trainer->model);
+    cae__handle_end(trainer);
+}
+
+/* --- One step ---------------------------------------------------------------------------------------- */
+
+struct batch {
+    const cae_trainer *trainer;
+    int64_t first; /* position in the epoch's order */
+    int64_t count; /* images */
+    float scale;   /* 1 / values in the batch */
+};
+
+/* Bring images first .. first + used - 1 of the epoch into the lanes of a block. */
+static void load_block(const cae_trainer *trainer, struct workspace *w, int64_t first, int used)
+{
+    const cae_trainer_options *o = &trainer->options;
+    const cae_dataset *d = trainer->dataset;
+    const uint64_t epoch = (uint64_t)trainer->now.epoch;
+    int64_t images[64];
+
+    for (int lane = 0; lane < used; lane++) {
+        const uint64_t at = (uint64_t)(first + lane);
+        images[lane] = (int64_t)(o->shuffle ? cae__permute(at, (uint64_t)d->count, o->seed, epoch)
+                                            : at);
+        cae__dataset_read(w->images + (size_t)lane * d->length, d, images[lane]);
+    }
+    cae__interleave(w->target, w->images, d->length, trainer->plan.lanes, used);
+    if (o->noise_sigma > 0.0) {
+        for (int lane = 0; lane < used; lane++)
+            cae__add_noise(w->images + (size_t)lane * d->length, d->length, (float)o->noise_sigma,
+                           o->seed, (uint32_t)epoch, (uint64_t)images[lane]);
+        cae__interleave(w->buffers[0], w->images, d->length, trainer->plan.lanes, used);
+    }
+}
+
+/* Sum of the loss over a block; its gradient is added to `gradient`. */
+static double run_block(const struct batch *batch, int64_t block, float *gradient,
+                        struct workspace *w)
+{
+    const cae_trainer *trainer = batch->trainer;
+    const struct cae__plan *plan = &trainer->plan;
+    const int64_t start = block * plan->lanes, left = batch->count - start;
+    const int used = left < plan->lanes ? (int)left : plan->lanes;
+
+    load_block(trainer, w, batch->first + start, used);
+    cae__plan_forward(plan, w->buffers, w->columns);
+    const double loss =
+        cae__loss_gradient(&trainer->loss, w->gradient, w->buffers[plan->count], w->target,
+                           trainer->dataset->length, plan->lanes, used, batch->scale);
+    cae__plan_backward(plan, w->buffers, w->gradient, w->spare, gradient, w->columns);
+    return loss;
+}
+
+static void run_slot(void *job, int64_t slot, int worker)
+{
+    const struct batch *batch = job;
+    const cae_trainer *trainer = batch->trainer;
+    const size_t parameters = trainer->model->parameter_count;
+    const int64_t blocks = (batch->count + trainer->plan.lanes - 1) / trainer->plan.lanes;
+    float *gradient = trainer->slot_gradients + (size_t)slot * parameters;
+    double loss = 0.0;
+
+    memset(gradient, 0, parameters * sizeof *gradient);
+    for (int64_t block = slot; block < blocks; block += trainer->slots)
+        loss += run_block(batch, block, gradient, (void *)trainer->workspaces[worker]);
+    trainer->slot_losses[slot] = loss;
+}
+
+static void reduce_chunk(void *job, int64_t chunk, int worker)
+{
+    (void)worker;
+    const cae_trainer *trainer = job;
+    const size_t parameters = trainer->model->parameter_count;
+    const size_t first = (size_t)chunk * REDUCE_CHUNK;
+    const size_t left = parameters - first, count = left < REDUCE_CHUNK ? left : REDUCE_CHUNK;
+    float *sum = trainer->gradient + first;
+
+    memcpy(sum, trainer->slot_gradients + first, count * sizeof *sum);
+    for (int slot = 1; slot < trainer->slots; slot++) {
+        const float *part = trainer->slot_gradients + (size_t)slot * parameters + first;
+        for (size_t i = 0; i < count; i++)
+            sum[i] += part[i];
+    }
+}
+
+static double norm_of(const float *values, size_t count)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)values[i] * values[i];
+    return sqrt(sum);
+}
+
+/* As torch.nn.utils.clip_grad_norm_, its 1e-6 included. */
+static void clip(float *gradient, size_t count, double norm, double most)
+{
+    const double factor = most / (norm + 1e-6);
+    if (most == 0.0 || factor >= 1.0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        gradient[i] *= (float)factor;
+}
+
+static cae_status not_finite(cae_trainer *trainer, double loss, double norm)
+{
+    const int64_t step = trainer->now.step + 1;
+    const bool undone = cae__optimizer_undo(trainer->optimizer);
+    if (undone)
+        trainer->now = trainer->before;
+    return cae__fail(trainer->handle.context, CAE_ERR_NUMERIC,
+                     "step %" PRId64 ": the loss is %g and the gradient's norm %g, expected finite "
+                     "values; %s", step, loss, norm,
+                     undone ? "the update before it was taken back"
+                            : "nothing was updated: look for such values in the data");
+}
+
+static void advance(cae_trainer *trainer, int64_t images, double loss, double norm, double rate)
+{
+    struct cae__cursor *now = &trainer->now;
+    cae_progress *p = &trainer->progress;
+
+    now->step++;
+    now->position += images;
+    now->loss_sum += loss * (double)images;
+    p->epoch_done = now->position == trainer->dataset->count;
+    p->images = now->position;
+    p->loss = loss;
+    p->epoch_loss = now->loss_sum / (double)now->position;
+    p->learning_rate = rate;
+    p->gradient_norm = norm;
+    if (p->epoch_done) {
+        now->epoch++;
+        now->position = 0;
+        now->loss_sum = 0.0;
+    }
+    p->step = now->step;
+    p->epoch = now->epoch;
+}
+
+static cae_status take_step(cae_trainer *trainer)
+{
+    cae_status status = ensure_workspaces(trainer);
+    if (status != CAE_OK)
+        return status;
+    cae_context *context = trainer->handle.context;
+    const cae_dataset *d = trainer->dataset;
+    const cae_trainer_options *o = &trainer->options;
+    const size_t parameters = trainer->model->parameter_count;
+    const int64_t left = d->count - trainer->now.position;
+    const int64_t images = left < o->batch ? left : o->batch;
+    const double values = (double)images * (double)d->length;
+
+    struct batch batch = {trainer, trainer->now.position, images, (float)(1.0 / values)};
+    cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
+    cae__parallel(context, trainer->slots, run_slot, &batch);
+    cae__parallel(context, (int64_t)((parameters + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_chunk,
+                  trainer);
+
+    double loss = 0.0;
+    for (int slot = 0; slot < trainer->slots; slot++)
+        loss += trainer->slot_losses[slot];
+    loss /= values;
+    const double norm = norm_of(trainer->gradient, parameters);
+    if (!isfinite(loss) || !isfinite(norm))
+        return not_finite(trainer, loss, norm);
+
+    clip(trainer->gradient, parameters, norm, o->clip_norm);
+    const double rate = trainer->optimizer->options.learning_rate *
+                        cae__schedule_factor(o, trainer->now.step);
+    trainer->before = trainer->now;
+    cae__optimizer_update(trainer->optimizer, trainer->gradient, rate);
+    advance(trainer, images, loss, norm, rate);
+    return CAE_OK;
+}
+
+static cae_status write_progress(cae_progress *out, const cae_trainer *trainer)
+{
+    return out ? cae__result_write(trainer->handle.context, out, &trainer->progress,
+                                   sizeof trainer->progress, CAE__OPTIONS_MINIMUM, "cae_progress")
+               : CAE_OK;
+}
+
+cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer)
+{
+    if (!trainer)
+        return CAE_ERR_ARGUMENT;
+    cae_status status = write_progress(out, trainer); /* a wrong size, before anything is done */
+    if (status == CAE_OK)
+        status = take_step(trainer);
+    return status == CAE_OK ? write_progress(out, trainer) : status;
+}
+
+cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progress_fn callback,
+                             void *user)
+{
+    if (!trainer)
+        return CAE_ERR_ARGUMENT;
+    cae_status status = write_progress(out, trainer);
+    bool stop = false;
+    do {
+        if (status == CAE_OK)
+            status = take_step(trainer);
+        if (status == CAE_OK && callback) {
+            const cae_progress copy = trainer->progress;
+            stop = callback(user, &copy) != 0;
+        }
+    } while (status == CAE_OK && !stop && !trainer->progress.epoch_done);
+    if (status != CAE_OK)
+        return status;
+    status = write_progress(out, trainer);
+    if (out && status == CAE_OK && out->size >= offsetof(cae_progress, loss) + sizeof out->loss)
+        out->loss = trainer->progress.epoch_loss;
+    return status == CAE_OK && stop && !trainer->progress.epoch_done ? CAE_STOPPED : status;
+}
+
+int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer)
+{
+    if (!trainer)
+        return 0;
+    const int64_t batch = trainer->options.batch;
+    return (trainer->dataset->count + batch - 1) / batch;
+}
+
+cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer)
+{
+    if (!trainer)
+        return CAE_ERR_ARGUMENT;
+    if (!out)
+        return cae__fail(trainer->handle.context, CAE_ERR_ARGUMENT, "out is NULL");
+    return write_progress(out, trainer);
+}
+
+cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
+                                    const char *name)
+{
+    return trainer ? cae__model_copy_out(values, count, trainer->model, trainer->gradient, name)
+                   : CAE_ERR_ARGUMENT;
+}

@@ -1,0 +1,72 @@
+/* training.h - gradients become updates; steps become epochs. */
+#ifndef CAE_TRAINING_H
+#define CAE_TRAINING_H
+
+#include "../data/data.h"
+#include "../network/network.h"
+
+/* --- Optimizer -------------------------------------------------------------------------------------- *
+ *
+ * An update reads one copy of the state and writes the other, then they change places: the last
+ * update can be taken back when the loss it leads to is not finite. Moments are flat arrays like the
+ * parameters; `moment_count` of them exist. */
+struct cae_optimizer {
+    struct cae__handle handle;
+    cae_model *model;
+    cae_optimizer_options options;
+    int64_t updates;
+    int moment_count;        /* SGD 0, with momentum 1, Adam and AdamW 2 */
+    float *moments[2];
+    float *spare_moments[2];
+    float *spare_parameters; /* the model has the other copy */
+    bool can_undo;
+};
+
+void cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate);
+/* The two copies change places. */
+void cae__optimizer_exchange(cae_optimizer *optimizer);
+/* Take the last update back, if there is one to take back. */
+bool cae__optimizer_undo(cae_optimizer *optimizer);
+const char *cae__optimizer_name(int32_t kind);
+
+/* --- Schedule ------------------------------------------------------------------------------------------ */
+
+cae_status cae__schedule_check(const cae_context *context, const cae_trainer_options *o);
+/* What the base rate is multiplied by at a step, counted from 0. */
+double cae__schedule_factor(const cae_trainer_options *o, int64_t step);
+
+/* --- Trainer --------------------------------------------------------------------------------------------- */
+
+/* Everything that distinguishes one moment of training from another, beside the optimizer's state. */
+struct cae__cursor {
+    int64_t step;     /* optimizer steps taken */
+    int64_t epoch;    /* epochs completed */
+    int64_t position; /* images visited in this epoch */
+    double loss_sum;  /* of them, each image's mean loss */
+};
+
+struct cae_trainer {
+    struct cae__handle handle;
+    cae_model *model;
+    cae_optimizer *optimizer;
+    const cae_dataset *dataset;
+    cae_trainer_options options;
+    struct cae__loss loss;
+
+    struct cae__plan plan;
+    float **workspaces;      /* one per worker, see trainer.c */
+    int workers;
+    size_t workspace_floats;
+
+    /* The blocks of a batch are dealt out to a fixed number of slots, each with a gradient of its
+     * own; slots are added up in order, so the number of threads changes no bit. */
+    int slots;
+    float *slot_gradients;   /* [slots][parameters] */
+    double *slot_losses;     /* [slots] */
+    float *gradient;         /* [parameters], their sum */
+
+    struct cae__cursor now, before; /* `before` goes with the optimizer's undo */
+    cae_progress progress;
+};
+
+#endif
