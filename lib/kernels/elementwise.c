@@ -71,23 +71,30 @@ void cae__activation_backward(float *restrict dy, const float *restrict y, ptrdi
     }
 }
 
-void cae__add_row_sums(float *sums, const float *y, int rows, ptrdiff_t length)
+/* Sums of gradients cancel, so rounding counts: short sums in float, vectors wide, then double. */
+static double sum_of(const float *y, ptrdiff_t length)
 {
-    enum { WIDTH = 16 }; /* independent partial sums: vectors, and less rounding than one chain */
-
-    for (int k = 0; k < rows; k++, y += length) {
+    enum { WIDTH = 16, DEPTH = 32 };
+    double sum = 0.0;
+    ptrdiff_t i = 0;
+    while (i + WIDTH <= length) {
         float partial[WIDTH] = {0};
-        ptrdiff_t i = 0;
-        for (; i + WIDTH <= length; i += WIDTH)
+        const ptrdiff_t end = i + WIDTH * DEPTH < length ? i + WIDTH * DEPTH : length;
+        for (; i + WIDTH <= end; i += WIDTH)
             for (int j = 0; j < WIDTH; j++)
                 partial[j] += y[i + j];
-        double sum = 0.0;
-        for (; i < length; i++)
-            sum += y[i];
         for (int j = 0; j < WIDTH; j++)
-            sum += partial[j];
-        sums[k] += (float)sum;
+            sum += (double)partial[j];
     }
+    for (; i < length; i++)
+        sum += (double)y[i];
+    return sum;
+}
+
+void cae__add_row_sums(float *sums, const float *y, int rows, ptrdiff_t length)
+{
+    for (int k = 0; k < rows; k++)
+        sums[k] += (float)sum_of(y + k * length, length);
 }
 
 void cae__fill_rows(float *y, int rows, ptrdiff_t length, const float *bias)
