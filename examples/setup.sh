@@ -1,0 +1,158 @@
+# setup.sh - what a build needs, and how to get it. Sourced by quickstart.sh and tests/run.sh, from
+# the top folder.
+#
+#   install_missing NEED...   installs those needs (first column below) that this machine lacks, and
+#                             only those; says nothing when none is missing, exits when it cannot
+#   quietly COMMAND...        runs it, and shows what it printed only if it fails
+#
+# shellcheck shell=sh
+
+# need         apt-get            dnf                 pacman      apk              brew
+setup_table='
+  cc           gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
+  pkg-config   pkg-config         pkgconf-pkg-config  pkgconf     pkgconf          pkgconf
+  meson        meson              meson               meson       meson            meson
+  ninja        ninja-build        ninja-build         ninja       samurai          ninja
+  openblas     libopenblas-dev    openblas-devel      openblas    openblas-dev     openblas
+  jansson      libjansson-dev     jansson-devel       jansson     jansson-dev      jansson
+  cairo        libcairo2-dev      cairo-devel         cairo       cairo-dev        cairo
+  check        check              check-devel         check       check-dev        check
+  curl         curl               curl                curl        curl             curl
+  sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
+  valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python'
+
+# is_here NEED - and recent enough?
+is_here()
+{
+    case $1 in
+        cc) echo '#include <stdio.h>' | ${CC:-cc} -E - ;;
+        meson) case $(meson --version) in [1-9]*) ;; *) false ;; esac ;;
+        ninja) command -v ninja || command -v ninja-build || command -v samu ;;
+        openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
+        sanitizers) sanitizers_link ;;
+        venv) python3 -c 'import ensurepip, venv' ;;
+        *) command -v "$1" ;;
+    esac >/dev/null 2>&1
+}
+
+sanitizers_link()
+{
+    probe=$(mktemp)
+    if echo 'int main(void) { return 0; }' |
+        ${CC:-cc} -fsanitize=address,undefined -x c - -o "$probe"; then
+        set -- 0
+    else
+        set -- 1
+    fi
+    rm -f "$probe"
+    return "$1"
+}
+
+missing()
+{
+    for need; do
+        is_here "$need" || printf '%s ' "$need"
+    done
+}
+
+# packages_for NEED... - as $manager calls them; the needs themselves where it is unknown
+packages_for()
+{
+    echo "$setup_table" | while read -r need apt dnf pacman apk brew; do
+        case " $* " in *" $need "*) ;; *) continue ;; esac
+        case $manager in
+            apt-get) echo "$apt" ;;
+            dnf) echo "$dnf" ;;
+            pacman) echo "$pacman" ;;
+            apk) echo "$apk" ;;
+            brew) echo "$brew" ;;
+            *) echo "$need" ;;
+        esac
+    done | tr '\n,' '  '
+}
+
+# install_packages NEED... - $why says why not
+install_packages()
+{
+    why=
+    as_root=
+    if [ "$manager" = unknown ]; then
+        why='no package manager that this script knows'
+    elif [ "$manager" != brew ] && [ "$(id -u)" != 0 ]; then
+        as_root=sudo
+        [ -t 0 ] || as_root='sudo -n'           # nobody there to type a password
+        command -v sudo >/dev/null || why='neither root nor sudo'
+    fi
+    [ -z "$why" ] || return 0
+
+    packages=$(packages_for "$@")
+    echo "installing with $manager: $packages" >&2
+    # shellcheck disable=SC2086                 # lists of words
+    case $manager in
+        apt-get)
+            quietly $as_root apt-get update || :
+            quietly $as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 $packages ;;
+        dnf) quietly $as_root dnf install -y $packages ;;
+        pacman) quietly $as_root pacman -Sy --noconfirm --needed $packages ;;
+        apk) quietly $as_root apk add $packages ;;
+        brew) quietly brew install $packages ;;
+    esac || why="$manager failed"
+}
+
+# Where the distribution's meson is older than 1.0 (Ubuntu 22.04), or only meson is missing and
+# nobody is root: a private one.
+install_meson()
+{
+    is_here venv || install_packages venv
+    echo 'installing meson with pip, into .venv' >&2
+    quietly python3 -m venv .venv && quietly .venv/bin/pip install 'meson>=1.0' ninja &&
+        PATH=$PWD/.venv/bin:$PATH
+}
+
+install_missing()
+{
+    for manager in apt-get dnf pacman apk brew unknown; do
+        ! command -v $manager >/dev/null || break
+    done
+    if [ -x .venv/bin/meson ]; then
+        PATH=$PWD/.venv/bin:$PATH
+    fi
+    if [ "$manager" = brew ]; then                # which leaves this one out of the search path
+        PKG_CONFIG_PATH=$(brew --prefix)/opt/openblas/lib/pkgconfig:${PKG_CONFIG_PATH-}
+        export PKG_CONFIG_PATH
+    fi
+
+    lacking=$(missing "$@")
+    [ -n "$lacking" ] || return 0
+    # shellcheck disable=SC2086                 # a list of words
+    install_packages $lacking
+    lacking=$(missing "$@")
+    case $lacking in
+        'meson ' | 'meson ninja ')
+            if install_meson; then
+                lacking=
+            else
+                why='meson has to be 1.0 or newer'
+            fi ;;
+    esac
+    if [ -n "$lacking" ]; then
+        # shellcheck disable=SC2086
+        echo "${0##*/}: ${why:-something is still missing}. Please install:" \
+            "$(packages_for $lacking)" >&2
+        exit 1
+    fi
+}
+
+quietly()
+{
+    log=$(mktemp)
+    if "$@" >"$log" 2>&1 </dev/null; then
+        rm -f "$log"
+    else
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+}

@@ -1,0 +1,34 @@
+/* history.h - every step taken, in memory and in log.csv. */
+#ifndef TRAINER_HISTORY_H
+#define TRAINER_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct history_row {
+    int64_t step, epoch;  /* both from 1; the epoch that the step belongs to */
+    double loss;          /* of the step's batch, before its update */
+    double learning_rate;
+    double images_per_second;
+};
+
+/* {0} is empty. */
+struct history {
+    struct history_row *rows;
+    size_t count, capacity;
+    size_t saved;         /* rows that log.csv has already */
+    bool on_disk;         /* log.csv is this run's, to be appended to */
+};
+
+bool history_add(struct history *history, const struct history_row *row);
+void history_free(struct history *history);
+
+/* Take in the rows of `path` up to `last_step`: what a resumed run has behind it. A missing file is
+ * fine. A file that is not such a log is an error, and stays as it is. */
+bool history_load(struct history *history, const char *path, int64_t last_step);
+
+/* Bring `path` up to date: the first call replaces it, the others append. */
+bool history_save(struct history *history, const char *path);
+
+#endif

@@ -1,0 +1,46 @@
+/* options.h - the command line. */
+#ifndef TRAINER_OPTIONS_H
+#define TRAINER_OPTIONS_H
+
+#include "task.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct options {
+    const char *data;   /* NULL: the built-in image set */
+    const char *out;
+    const char *resume; /* NULL: start afresh */
+    const char *eval;   /* NULL: train */
+    int64_t epochs;     /* in total, those before a resume included */
+    int64_t batch;
+    int64_t seed;
+    int64_t threads;    /* 0: one per processor */
+    int64_t engine;     /* enum cae_engine */
+    int64_t limit;      /* 0: all training images */
+    double lr;
+    double sigma;
+    bool quiet;
+};
+
+/* Read the command line into `options`. False, with *exit_code set, when there is nothing left to
+ * do: --help and --version have been answered on stdout, or a message said what is wrong. */
+bool options_read(struct options *options, int *exit_code, const struct task *task, int argc,
+                  char **argv);
+
+/* Print the command, quoted for a shell, that continues this run from `checkpoint`. */
+void options_print_resume(FILE *file, const char *program, const struct options *options,
+                          const struct task *task, const char *checkpoint);
+
+/* The same for evaluating `model` as it is. */
+void options_print_eval(FILE *file, const char *program, const struct options *options,
+                        const struct task *task, const char *model);
+
+/* "auto", "gemm" or "direct". */
+const char *options_engine_name(const struct options *options);
+
+/* The shortest text that reads back as `value`. */
+enum { REAL_TEXT = 32 };
+const char *format_real(char text[REAL_TEXT], double value);
+
+#endif

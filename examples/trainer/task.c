@@ -1,0 +1,193 @@
+/* task.c - the whole program, from the arguments to the exit code.
+ *
+ * Everything that can be found wrong is found before --out is touched: arguments, then data, then
+ * model and checkpoint. */
+#include "data.h"
+#include "files.h"
+#include "interrupt.h"
+#include "message.h"
+#include "report.h"
+#include "train.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- What a run stands on --------------------------------------------------------------------- */
+
+static bool open_context(struct run *run)
+{
+    cae_context_options options;
+    cae_status status;
+
+    cae_context_options_init(&options, sizeof options);
+    options.threads = (int32_t)run->options.threads;
+    options.engine = (int32_t)run->options.engine;
+    status = cae_context_create(&run->context, &options);
+    return !status || fail_status(NULL, status, "cannot start with --engine %s --threads %" PRId64,
+                                  options_engine_name(&run->options), run->options.threads);
+}
+
+static void set_evaluation(struct run *run)
+{
+    cae_evaluation_options_init(&run->evaluation_options, sizeof run->evaluation_options);
+    run->evaluation_options.noise_sigma = run->task->noisy ? run->options.sigma : 0;
+}
+
+static bool load_model(struct run *run)
+{
+    cae_status status = cae_model_load(&run->model, run->context, run->options.eval);
+
+    return !status || fail_status(run->context, status, "cannot load the model");
+}
+
+static cae_status make_model(struct run *run)
+{
+    return cae_model_create_reference(&run->model, run->context, (uint64_t)run->options.seed);
+}
+
+static cae_status make_optimizer(struct run *run)
+{
+    cae_optimizer_options options;
+
+    cae_optimizer_options_init(&options, sizeof options);
+    options.learning_rate = run->options.lr;
+    return cae_optimizer_create(&run->optimizer, run->model, &options);
+}
+
+static cae_status make_trainer(struct run *run)
+{
+    cae_trainer_options options;
+
+    cae_trainer_options_init(&options, sizeof options);
+    options.batch = (int32_t)run->options.batch;
+    options.seed = (uint64_t)run->options.seed;
+    options.noise_sigma = run->options.sigma;
+    return cae_trainer_create(&run->trainer, run->model, run->optimizer, run->train, &options);
+}
+
+static bool set_up_training(struct run *run)
+{
+    cae_status status = make_model(run);
+
+    if (!status)
+        status = make_optimizer(run);
+    if (!status)
+        status = make_trainer(run);
+    return !status || fail_status(run->context, status, "cannot set up training");
+}
+
+static bool resume(struct run *run)
+{
+    const char *path = run->options.resume;
+    cae_status status = path ? cae_trainer_resume(run->trainer, path) : CAE_OK;
+
+    if (status)
+        return fail_status(run->context, status, "cannot resume");
+    cae_progress_init(&run->progress, sizeof run->progress);
+    cae_trainer_progress(&run->progress, run->trainer);
+    run->first_step = run->progress.step;
+    if (run->progress.epoch >= run->options.epochs && !run->options.quiet)
+        say("%s has %" PRId64 " epochs already: nothing to train", path, run->progress.epoch);
+    return true;
+}
+
+/* --- Where it goes ---------------------------------------------------------------------------- */
+
+static bool open_outputs(struct run *run)
+{
+    const char *out = run->options.out;
+    struct outputs *o = &run->outputs;
+
+    *o = (struct outputs){
+        .metrics = path_join(out, "metrics.json"),
+        .log = path_join(out, "log.csv"),
+        .loss = path_join(out, "loss.png"),
+        .samples = path_join(out, "samples.png"),
+        .model = path_join(out, "model.safetensors"),
+        .checkpoint = path_join(out, "checkpoint.safetensors"),
+    };
+    if (!o->metrics || !o->log || !o->loss || !o->samples || !o->model || !o->checkpoint)
+        return fail("out of memory");
+    return directory_make(out);
+}
+
+static void close_outputs(struct outputs *o)
+{
+    free(o->metrics);
+    free(o->log);
+    free(o->loss);
+    free(o->samples);
+    free(o->model);
+    free(o->checkpoint);
+}
+
+static bool load_history(struct run *run)
+{
+    return !run->options.resume ||
+           history_load(&run->history, run->outputs.log, run->first_step);
+}
+
+/* --- The two modes ---------------------------------------------------------------------------- */
+
+static int evaluate_only(struct run *run)
+{
+    return data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
+           load_model(run) && open_outputs(run) && report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static bool prepare_training(struct run *run)
+{
+    return data_open(&run->train, run->context, &run->options, CAE_SPLIT_TRAIN) &&
+           data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
+           set_up_training(run) && resume(run) && open_outputs(run) && load_history(run);
+}
+
+static int train_and_report(struct run *run)
+{
+    if (!prepare_training(run))
+        return EXIT_FAILURE;
+    switch (train(run)) {
+    case TRAINED: return report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
+    case INTERRUPTED: return EXIT_SIGNAL + interrupt_signal();
+    default: return EXIT_FAILURE;
+    }
+}
+
+static int perform(struct run *run)
+{
+    if (!open_context(run))
+        return EXIT_FAILURE;
+    set_evaluation(run);
+    return run->options.eval ? evaluate_only(run) : train_and_report(run);
+}
+
+static void close_run(struct run *run)
+{
+    cae_trainer_destroy(run->trainer);
+    cae_optimizer_destroy(run->optimizer);
+    cae_model_destroy(run->model);
+    cae_dataset_destroy(run->test);
+    cae_dataset_destroy(run->train);
+    cae_context_destroy(run->context);
+    history_free(&run->history);
+    close_outputs(&run->outputs);
+}
+
+int task_main(const struct task *task, int argc, char **argv)
+{
+    struct run run = {.task = task, .program = argv[0]};
+    int exit_code;
+
+    message_begin_with(task->name);
+    if (options_read(&run.options, &exit_code, task, argc, argv)) {
+        exit_code = perform(&run);
+        close_run(&run);
+    }
+    if (fflush(stdout) || ferror(stdout)) {           /* the table, on a full disk */
+        say("cannot write to standard output: %s", strerror(errno));
+        exit_code = exit_code ? exit_code : EXIT_FAILURE;
+    }
+    return exit_code;
+}

@@ -1,0 +1,131 @@
+/* train.c - the training loop: step, log, show; after every epoch a checkpoint. */
+#include "train.h"
+
+#include "interrupt.h"
+#include "message.h"
+#include "progress.h"
+
+#include <inttypes.h>
+
+/* --- Saving ----------------------------------------------------------------------------------- */
+
+static bool save_state(const struct run *run)
+{
+    cae_status status = cae_trainer_save(run->trainer, run->outputs.checkpoint);
+
+    return !status || fail_status(run->context, status, "cannot save the checkpoint");
+}
+
+static bool save_log(struct run *run)
+{
+    return history_save(&run->history, run->outputs.log);
+}
+
+/* A log that goes on is saved first: a resume drops rows that no checkpoint knows of, but a gap
+ * would stay. A new one comes second: while an older run's checkpoint stands, so does its log. */
+static bool save_checkpoint(struct run *run)
+{
+    const bool new_log = !run->history.on_disk && !run->first_step;
+
+    return new_log ? save_state(run) && save_log(run) : save_log(run) && save_state(run);
+}
+
+static bool save_model(const struct run *run)
+{
+    cae_status status = cae_model_save(run->model, run->outputs.model);
+
+    return !status || fail_status(run->context, status, "cannot save the model");
+}
+
+/* --- One step --------------------------------------------------------------------------------- */
+
+/* Images in a step: the last batch of an epoch is what is left over. */
+static int64_t images_in_step(const struct run *run, int64_t step)
+{
+    const int64_t steps = cae_trainer_steps_per_epoch(run->trainer);
+    const int64_t batch = run->options.batch;
+
+    return step % steps ? batch : cae_dataset_count(run->train) - (steps - 1) * batch;
+}
+
+/* The library has put everything back as it was before the loss went wrong. */
+static bool diverged(struct run *run, cae_status status)
+{
+    fail_status(run->context, status, "training diverged");
+    if (save_checkpoint(run))
+        say("the last good weights are in %s; a smaller --lr may help", run->outputs.checkpoint);
+    return false;
+}
+
+/* Take one step and note what it was like. */
+static bool take_step(struct run *run, struct progress *progress)
+{
+    const double before = seconds_now();
+    const cae_status status = cae_trainer_step(&run->progress, run->trainer);
+    const double seconds = seconds_now() - before;
+    const cae_progress *now = &run->progress;
+
+    if (status) {
+        progress_end(progress);
+        return status == CAE_ERR_NUMERIC ? diverged(run, status)
+                                         : fail_status(run->context, status, "training stopped");
+    }
+
+    const int64_t epoch = now->epoch + !now->epoch_done;
+    const int64_t images = images_in_step(run, now->step);
+    run->images += images;
+    run->seconds += seconds;
+    progress_show(progress, &(struct progress_step){
+        .step = now->step, .epoch = epoch, .epoch_done = now->epoch_done, .images = images,
+        .seconds = seconds, .loss = now->epoch_loss});
+    return history_add(&run->history, &(struct history_row){
+        .step = now->step, .epoch = epoch, .loss = now->loss, .learning_rate = now->learning_rate,
+        .images_per_second = seconds > 0 ? (double)images / seconds : 0});
+}
+
+/* --- The loop --------------------------------------------------------------------------------- */
+
+static enum outcome take_steps(struct run *run, struct progress *progress)
+{
+    while (run->progress.epoch < run->options.epochs) {
+        if (!take_step(run, progress))
+            return FAILED;
+
+        const bool interrupted = interrupt_signal();
+        if (interrupted)
+            progress_end(progress);
+        if ((interrupted || run->progress.epoch_done) && !save_checkpoint(run))
+            return FAILED;
+        if (interrupted)
+            return INTERRUPTED;
+    }
+    return TRAINED;
+}
+
+static void tell_how_to_resume(const struct run *run)
+{
+    say("interrupted after step %" PRId64 " and saved; to continue:", run->progress.step);
+    options_print_resume(stderr, run->program, &run->options, run->task,
+                         run->outputs.checkpoint);
+    say("to evaluate the model as it is:");
+    options_print_eval(stderr, run->program, &run->options, run->task, run->outputs.model);
+}
+
+enum outcome train(struct run *run)
+{
+    struct progress progress;
+    enum outcome outcome;
+
+    progress_begin(&progress, run->options.epochs, cae_trainer_steps_per_epoch(run->trainer),
+                   run->options.quiet);
+    interrupt_begin();
+    outcome = take_steps(run, &progress);
+    interrupt_end();
+    progress_end(&progress);
+
+    if (outcome == FAILED || !save_model(run))
+        return FAILED;
+    if (outcome == INTERRUPTED)
+        tell_how_to_resume(run);
+    return outcome;
+}

@@ -1,0 +1,89 @@
+#!/bin/sh
+# run.sh - the whole test suite, from a bare machine.
+set -eu
+
+usage()
+{
+    cat <<END
+usage: sh tests/run.sh [--asan | --valgrind]
+
+Installs what is missing, builds into build/test and runs the suite. The last line counts the checks.
+  --asan       with AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan
+  --valgrind   under valgrind's memcheck, in build/valgrind
+END
+}
+
+needs='cc pkg-config meson ninja openblas jansson cairo check curl'
+options=
+arguments=
+case ${1-} in
+    '')
+        build=build/test ;;
+    --asan)
+        build=build/asan
+        needs="$needs sanitizers"
+        options='-Db_sanitize=address,undefined -Db_lundef=false'
+        arguments='--timeout-multiplier 5'
+        export CK_FORK=no ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1
+        export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ;;
+    --valgrind)
+        build=build/valgrind
+        needs="$needs valgrind"
+        arguments='--setup valgrind --no-suite scripts'
+        export CK_FORK=no ;;
+    -h | --help)
+        usage
+        exit ;;
+    *)
+        usage >&2
+        exit 2 ;;
+esac
+[ $# -le 1 ] || { usage >&2; exit 2; }
+
+cd "$(dirname "$0")/.."
+# shellcheck source=examples/setup.sh
+. examples/setup.sh
+
+# shellcheck disable=SC2086         # lists of words
+{
+    install_missing $needs
+    if [ ! -f $build/build.ninja ]; then
+        quietly meson setup $build -Dbuildtype=debugoptimized ${CI:+--werror} $options
+    fi
+    echo "building in $build"
+    quietly meson compile -C $build
+
+    status=0
+    meson test -C $build --no-rebuild --print-errorlogs $arguments || status=$?
+}
+
+# meson counts programs. Here a program counts for each of the checks it reports, in TAP or in the
+# summary line of Check, and for one if it reports none or failed in any other way.
+python3 - $build/meson-logs/testlog*.json <<'END'
+import json, re, sys
+
+passed = failed = skipped = 0
+for line in open(sys.argv[1]):
+    test = json.loads(line)
+    good = bad = skip = 0
+    text = test.get('stdout', '')
+    if re.search(r'^1\.\.\d', text, re.M):
+        for verdict, skipping in re.findall(r'^(ok|not ok)\b(?:[^#\n]*(# skip))?', text, re.M | re.I):
+            skip += bool(skipping)
+            good += not skipping and verdict == 'ok'
+            bad += not skipping and verdict != 'ok'
+    else:
+        for checks, failures, errors in re.findall(
+                r'^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)', text, re.M):
+            good += int(checks) - int(failures) - int(errors)
+            bad += int(failures) + int(errors)
+    if test['result'] == 'SKIP':
+        skip = max(skip, 1)
+    elif test['result'] not in ('OK', 'EXPECTEDFAIL'):
+        bad = max(bad, 1)
+    elif good + skip == 0:
+        good = 1
+    passed, failed, skipped = passed + good, failed + bad, skipped + skip
+print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
+END
+exit $status
