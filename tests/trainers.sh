@@ -302,7 +302,7 @@ go_on() {
 
 options='--data data --batch 12 --threads 1'
 for signal in INT TERM; do
-    if [ "$(sh -c "kill -s $signal \$\$; echo deaf" 2>/dev/null)" = deaf ]; then
+    if [ "$(exec 2>/dev/null; sh -c "kill -s $signal \$\$; echo deaf")" = deaf ]; then
         skip "SIG$signal saves" 'whoever runs this has had the signal ignored'
         continue
     fi

@@ -16,7 +16,7 @@
 
 #define MOST_SIDE 1024
 #define OVERSAMPLE 2
-#define LEAST_RADIUS 1.5f /* pixels: smaller leaves would vanish in the averaging */
+#define LEAST_RADIUS 2.5f /* pixels: with it, contrast at all scales is close to CIFAR-10's */
 #define COVERAGE 6.0f     /* leaves per point on average: exp(-6) = 0.25 % stays background */
 
 struct scene {
@@ -24,8 +24,9 @@ struct scene {
     int channels, height, width;
     float most_radius;
     float tint[3];
-    unsigned char *samples; /* [OVERSAMPLE height][OVERSAMPLE width][channels] */
-    unsigned char *covered; /* [OVERSAMPLE height][OVERSAMPLE width] */
+    int rows, columns;      /* of samples: OVERSAMPLE a pixel, and a rim of one all around */
+    unsigned char *samples; /* [rows][columns][channels] */
+    unsigned char *covered; /* [rows][columns] */
 };
 
 struct leaf {
@@ -78,7 +79,7 @@ static void draw_look(struct scene *scene, struct leaf *leaf)
     leaf->uy = uy / norm;
     leaf->aspect = uniform(scene, 1.0f, 3.0f);
 
-    const float brightness = uniform(scene, -0.45f, 0.45f);
+    const float brightness = uniform(scene, -0.4f, 0.4f);
     for (int c = 0; c < scene->channels; c++)
         leaf->colour[c] = scene->tint[c] + brightness + 0.3f * bell(scene);
     leaf->shade_x = 0.5f * bell(scene);
@@ -115,20 +116,19 @@ static int clamp(float x, int most)
 
 static void paint(struct scene *scene, const struct leaf *leaf)
 {
-    const int rows = OVERSAMPLE * scene->height, columns = OVERSAMPLE * scene->width;
     const float step = 1.0f / OVERSAMPLE, r = leaf->radius;
-    const int first_row = clamp((leaf->y - r) * OVERSAMPLE, rows);
-    const int end_row = clamp((leaf->y + r) * OVERSAMPLE + 1.0f, rows);
-    const int first_column = clamp((leaf->x - r) * OVERSAMPLE, columns);
-    const int end_column = clamp((leaf->x + r) * OVERSAMPLE + 1.0f, columns);
+    const int first_row = clamp((leaf->y - r) * OVERSAMPLE, scene->rows);
+    const int end_row = clamp((leaf->y + r) * OVERSAMPLE + 2.0f, scene->rows);
+    const int first_column = clamp((leaf->x - r) * OVERSAMPLE, scene->columns);
+    const int end_column = clamp((leaf->x + r) * OVERSAMPLE + 2.0f, scene->columns);
 
     for (int row = first_row; row < end_row; row++)
         for (int column = first_column; column < end_column; column++) {
-            const size_t at = (size_t)row * (size_t)columns + (size_t)column;
+            const size_t at = (size_t)row * (size_t)scene->columns + (size_t)column;
             if (scene->covered[at])
                 continue;
-            const float dx = ((float)column + 0.5f) * step - leaf->x;
-            const float dy = ((float)row + 0.5f) * step - leaf->y;
+            const float dx = ((float)column - 0.5f) * step - leaf->x;
+            const float dy = ((float)row - 0.5f) * step - leaf->y;
             const float along = dx * leaf->ux + dy * leaf->uy;
             const float across = (dy * leaf->ux - dx * leaf->uy) * leaf->aspect;
             if (along * along + across * across > r * r)
@@ -156,18 +156,21 @@ static void paint_background(struct scene *scene)
     paint(scene, &leaf);
 }
 
+/* The mean of the 4x4 samples around a pixel: its own 2x2 and a rim, as no lens draws sharper. */
 static void average_down(unsigned char *image, const struct scene *scene)
 {
-    const size_t channels = (size_t)scene->channels, columns = OVERSAMPLE * (size_t)scene->width;
+    enum { FOOTPRINT = OVERSAMPLE + 2 };
+    const size_t channels = (size_t)scene->channels, pitch = channels * (size_t)scene->columns;
     for (size_t c = 0; c < channels; c++)
         for (size_t y = 0; y < (size_t)scene->height; y++)
             for (size_t x = 0; x < (size_t)scene->width; x++) {
-                unsigned sum = OVERSAMPLE * OVERSAMPLE / 2; /* rounds */
-                for (size_t i = 0; i < OVERSAMPLE; i++)
-                    for (size_t j = 0; j < OVERSAMPLE; j++)
-                        sum += scene->samples[((OVERSAMPLE * y + i) * columns + OVERSAMPLE * x + j) *
-                                                  channels + c];
-                *image++ = (unsigned char)(sum / (OVERSAMPLE * OVERSAMPLE));
+                const unsigned char *corner =
+                    scene->samples + OVERSAMPLE * (y * pitch + x * channels) + c;
+                unsigned sum = FOOTPRINT * FOOTPRINT / 2; /* rounds */
+                for (size_t i = 0; i < FOOTPRINT; i++)
+                    for (size_t j = 0; j < FOOTPRINT; j++)
+                        sum += corner[i * pitch + j * channels];
+                *image++ = (unsigned char)(sum / (FOOTPRINT * FOOTPRINT));
             }
 }
 
@@ -175,12 +178,13 @@ static void render(unsigned char *image, struct scene *scene)
 {
     const float margin = 2.0f * scene->most_radius;
     const float area = ((float)scene->width + margin) * ((float)scene->height + margin);
-    /* Mean area of a leaf: pi E[r^2] / E[aspect], with E[r^2] = 2 a^2 ln(b / a) for a << b; the
-     * logarithm is bounded by a constant so that no libm call decides how many leaves there are. */
-    const float leaf_area = 3.14159f * 2.0f * LEAST_RADIUS * LEAST_RADIUS * 3.4f / 2.0f;
+    /* Mean area of a leaf: pi E[r^2] / E[aspect], with E[r^2] = 2 a^2 ln(b / a) for a << b. The
+     * logarithm is taken as 2, its value for 32 pixels: larger images get a few leaves too many, and
+     * no libm call decides how many there are. */
+    const float leaf_area = 3.14159f * 2.0f * LEAST_RADIUS * LEAST_RADIUS * 2.0f / 2.0f;
     const int leaves = (int)(COVERAGE * area / leaf_area);
 
-    memset(scene->covered, 0, (size_t)scene->height * (size_t)scene->width * OVERSAMPLE * OVERSAMPLE);
+    memset(scene->covered, 0, (size_t)scene->rows * (size_t)scene->columns);
     const float brightness = uniform(scene, 0.25f, 0.75f);
     for (int c = 0; c < scene->channels; c++)
         scene->tint[c] = brightness + 0.4f * bell(scene);
@@ -201,16 +205,22 @@ struct job {
     uint64_t seed;
 };
 
+static int samples_along(int side)
+{
+    return OVERSAMPLE * side + 2;
+}
+
 static void render_image(void *argument, int64_t index, int worker)
 {
     const struct job *job = argument;
     const cae_dataset *d = job->dataset;
     const int side = d->height > d->width ? d->height : d->width;
     struct scene scene = {.channels = d->channels, .height = d->height, .width = d->width,
-                          .most_radius = side < 4 ? 2.0f : 0.5f * (float)side};
+                          .most_radius = side < 8 ? 4.0f : 0.5f * (float)side,
+                          .rows = samples_along(d->height), .columns = samples_along(d->width)};
     cae__stream_init(&scene.stream, job->seed, CAE__FOR_LEAVES, (uint64_t)index);
     scene.samples = cae__scratch(d->handle.context, worker);
-    scene.covered = scene.samples + d->length * OVERSAMPLE * OVERSAMPLE;
+    scene.covered = scene.samples + (size_t)scene.rows * (size_t)scene.columns * (size_t)d->channels;
     render((unsigned char *)d->owned + (size_t)index * d->length, &scene);
 }
 
@@ -234,8 +244,9 @@ cae_status cae_dataset_create_dead_leaves(cae_dataset **out, cae_context *contex
     if (status == CAE_OK)
         status = cae__dataset_allocate(&dataset, context, count, channels, height, width, o.scale);
     if (status == CAE_OK)
-        status = cae__scratch_reserve(context, (dataset->length + (size_t)height * (size_t)width) *
-                                                   OVERSAMPLE * OVERSAMPLE);
+        status = cae__scratch_reserve(context, (size_t)samples_along(height) *
+                                                   (size_t)samples_along(width) *
+                                                   ((size_t)channels + 1));
     if (status != CAE_OK) {
         cae_dataset_destroy(dataset);
         return status;

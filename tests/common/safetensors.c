@@ -19,7 +19,7 @@ struct st_tensor {
 };
 
 struct st_file {
-    const char *path;
+    char *path;
     unsigned char *bytes, *data;
     size_t data_size;
     size_t tensor_count, metadata_count;
@@ -211,7 +211,9 @@ struct st_file *st_open(const char *path)
     size_t size;
 
     ck_assert_ptr_nonnull(file);
-    file->path = path;
+    file->path = malloc(strlen(path) + 1);
+    ck_assert_ptr_nonnull(file->path);
+    strcpy(file->path, path);
     file->bytes = read_whole(&size, path);
     for (int i = 8; i-- > 0;)
         header = header << 8 | file->bytes[i];
@@ -237,6 +239,7 @@ void st_close(struct st_file *file)
         free(file->values[i]);
     }
     free(file->bytes);
+    free(file->path);
     free(file);
 }
 
