@@ -37,14 +37,14 @@ fi
 echo building
 quietly meson compile -C build
 
-# train TASK OPTION... - a short recipe: 100,000 images in all
+# train TASK OPTION... - a short recipe: 150,000 images seen in all
 train()
 {
     task=$1
     shift
     echo "training: $task"
     "build/examples/$task" ${data:+--data "$data"} --out "runs/quickstart/$task" \
-        --limit 5000 --epochs 20 --batch 64 --lr 2e-3 --seed 1 "$@"
+        --limit 5000 --epochs 30 --batch 16 --lr 2e-3 --seed 1 "$@"
 }
 
 # figure TASK KEY - from what the trainer left in metrics.json

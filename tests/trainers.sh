@@ -1,15 +1,18 @@
 #!/bin/sh
-# trainers.sh RECONSTRUCT DENOISE - the two trainers as their users meet them: what they write, what
-# they refuse, and that neither Ctrl-C nor a full disk loses anything. Prints TAP.
+# trainers.sh DENOISE RECONSTRUCT - the two trainers as their users meet them: what they write,
+# what they refuse, and that neither Ctrl-C nor a full disk loses anything. Prints TAP.
 #
 # Runs on tiny image sets of its own. What this machine cannot show is skipped, saying so.
 set -u
 
 if [ $# -ne 2 ]; then
-    echo "usage: $0 RECONSTRUCT DENOISE" >&2
+    echo "usage: $0 DENOISE RECONSTRUCT" >&2
     exit 2
 fi
-reconstruct=$1 denoise=$2
+absolute() {
+    echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
+}
+denoise=$(absolute "$1") reconstruct=$(absolute "$2")
 work=$(mktemp -d) || exit 1
 mounted=
 finish() {
@@ -24,7 +27,7 @@ cd "$work" || exit 1
 echo 'leak:libfontconfig' >leaks
 export LSAN_OPTIONS="suppressions=$work/leaks:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}"
 
-# --- TAP -------------------------------------------------------------------------------------------
+# --- TAP ------------------------------------------------------------------------------------------
 
 count=0
 
@@ -57,7 +60,7 @@ exits() {
     [ -z "$text" ] || grep -qF -e "$text" stderr || { echo "expected on stderr: $text"; return 1; }
 }
 
-# --- Images ----------------------------------------------------------------------------------------
+# --- Images ---------------------------------------------------------------------------------------
 
 # pattern RECORDS: a repeated pattern of bytes that are labels and pixels alike (0 to 9).
 pattern() {
@@ -68,7 +71,7 @@ pattern 80 >data/data_batch_1.bin
 pattern 12 >data/test_batch.bin
 tiny='--data data --batch 8 --threads 1 --quiet'
 
-# --- A whole run -----------------------------------------------------------------------------------
+# --- A whole run ----------------------------------------------------------------------------------
 
 keys='task dataset train_images test_images epochs batch learning_rate sigma seed threads engine
 parameters train_seconds images_per_second final_train_mse test_mse psnr_db ssim ssim_uniform7
@@ -135,7 +138,7 @@ else
     skip 'on a terminal there is a bar' 'no script(1) here'
 fi
 
-# --- Wrong usage: exit code 2, a message that names the option, no file touched ---------------------
+# --- Wrong usage: exit code 2, a message that names the option, no file touched -------------------
 
 usage() {
     trainer=$1 text=$2
@@ -175,7 +178,7 @@ usage "$denoise" "--quiet: expected no value" --quiet=yes
 usage "$denoise" "--eval and --resume" --eval a --resume b
 usage "$reconstruct" "--sigma: no such option" --sigma 0.1
 
-# --- What goes wrong later: exit code 1, a message, nothing touched ----------------------------------
+# --- What goes wrong later: exit code 1, a message, nothing touched -------------------------------
 
 failure() {
     what=$1 text=$2
@@ -212,7 +215,7 @@ else
     skip 'stdout is full' 'no /dev/full here'
 fi
 
-# --- A full disk -------------------------------------------------------------------------------------
+# --- A full disk ----------------------------------------------------------------------------------
 
 # survives DIRECTORY COMMAND...: the command fails and leaves the directory's files as they were.
 survives() {
@@ -244,7 +247,7 @@ else
     skip 'a full disk says so' 'cannot mount a small one'
 fi
 
-# --- Going on where it stopped -------------------------------------------------------------------------
+# --- Going on where it stopped --------------------------------------------------------------------
 
 same_run() {
     cmp "$1/model.safetensors" "$2/model.safetensors" &&
@@ -258,8 +261,8 @@ for threads in 1 2; do
     options="--data data --batch 12 --threads $threads --quiet"
     "$denoise" $options --epochs 4 --out whole$threads
     "$denoise" $options --epochs 2 --out parts$threads
-    check "$threads threads: resumes after 2 epochs of 4" exits 0 '' "$denoise" $options --epochs 4 \
-        --out parts$threads --resume parts$threads/checkpoint.safetensors
+    check "$threads threads: resumes after 2 epochs of 4" exits 0 '' "$denoise" $options \
+        --epochs 4 --out parts$threads --resume parts$threads/checkpoint.safetensors
     check "$threads threads: the same bytes as without a break" same_run whole$threads parts$threads
 done
 check 'one thread or two, the same model' cmp whole1/model.safetensors whole2/model.safetensors
@@ -276,8 +279,8 @@ gone() {
     ! kill -s 0 "$(cat number)" 2>/dev/null
 }
 
-# interrupted SIGNAL COMMAND...: send the signal once there is a checkpoint in $out. The command runs
-# in the foreground, as a shell makes its background jobs deaf to SIGINT.
+# interrupted SIGNAL COMMAND...: send the signal once there is a checkpoint in $out. The command
+# runs in the foreground, as a shell makes its background jobs deaf to SIGINT.
 interrupted() {
     signal=$1
     shift
@@ -302,7 +305,7 @@ go_on() {
 
 options='--data data --batch 12 --threads 1'
 for signal in INT TERM; do
-    if [ "$(exec 2>/dev/null; sh -c "kill -s $signal \$\$; echo deaf")" = deaf ]; then
+    if ! sh -c "trap 'exit 0' $signal; kill -s $signal \$\$; exit 1"; then
         skip "SIG$signal saves" 'whoever runs this has had the signal ignored'
         continue
     fi
@@ -315,7 +318,7 @@ for signal in INT TERM; do
     check "SIG$signal: the same bytes as without it" same_run "$out" "$out-whole"
 done
 
-# --- A loss that is no number --------------------------------------------------------------------------
+# --- A loss that is no number ---------------------------------------------------------------------
 
 check 'training that diverges' exits 1 'diverged' "$denoise" $tiny --lr 1e30 --out diverged
 check 'leaves weights that are good' exits 0 '' "$denoise" --data data --quiet \

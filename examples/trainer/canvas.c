@@ -54,5 +54,5 @@ void canvas_text(cairo_t *canvas, double x, double y, enum align align,
     cairo_text_extents(canvas, text, &extents);
     cairo_move_to(canvas, x - before[align] * extents.x_advance, y);
     cairo_show_text(canvas, text);
-    cairo_new_path(canvas);                           /* text leaves a point that paths start from */
+    cairo_new_path(canvas);                           /* text leaves a point to start from */
 }

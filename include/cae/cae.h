@@ -105,7 +105,7 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
 void cae_context_destroy(cae_context *context);
 
 /* What went wrong in the last call that failed with this context or a handle made from it; "" when
- * nothing has. For a failed create without a context there is only the status. */
+ * nothing has, and for NULL: for a failed create without a context there is only the status. */
 const char *cae_context_error(const cae_context *context);
 
 /* Threads in use, this one included. Results have the same bits for any number of threads. */
@@ -442,7 +442,8 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
 
 /* Number of steps in an epoch; 0 for NULL. */
 int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
-/* Where training stands, without taking a step. */
+/* Where training stands, without taking a step. Just resumed, what belongs to the last step is 0, as
+ * is epoch_loss at the beginning of an epoch. */
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 /* The gradient of the last step for a named parameter tensor, after clipping. */
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
@@ -451,8 +452,9 @@ cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_train
 /* A checkpoint is a model file with the optimizer's moments and the trainer's counters in it.
  * Resuming into a trainer made with the same model, optimizer, dataset and options continues to the
  * same bits as if training had never stopped, at any step, with any number of threads. A file that
- * does not fit (another architecture, optimizer kind, dataset size, batch or seed) is CAE_ERR_FORMAT
- * or CAE_ERR_SHAPE, with nothing changed. */
+ * does not fit (another architecture, optimizer kind, dataset size, batch, seed or shuffle) is
+ * CAE_ERR_FORMAT or CAE_ERR_SHAPE, with nothing changed. Rates, schedule, loss and noise may be
+ * changed on purpose and are not compared. */
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 

@@ -97,12 +97,16 @@ cae_status cae__result_write(const cae_context *context, void *given, const void
 typedef void (*cae__task)(void *job, int64_t index, int worker);
 
 /* Run a task over all indices and wait. Which worker takes which index is left to chance, so a
- * task's result must not depend on it. */
+ * task's result must not depend on it. Workers above count - 1 take none. */
 void cae__parallel(cae_context *context, int64_t count, cae__task task, void *job);
 void cae__pool_destroy(cae_context *context);
 
-/* Make every worker's scratch at least `size` bytes; then cae__scratch(context, worker) is it. */
-cae_status cae__scratch_reserve(cae_context *context, size_t size);
+/* How many workers `count` indices can occupy. */
+int cae__workers(const cae_context *context, int64_t count);
+
+/* Make the scratch of all workers that `count` indices can occupy at least `size` bytes each; then
+ * cae__scratch(context, worker) is it. */
+cae_status cae__scratch_reserve(cae_context *context, int64_t count, size_t size);
 static inline void *cae__scratch(const cae_context *context, int worker)
 {
     return context->scratch[worker].data;

@@ -48,9 +48,10 @@ void cae__free(const cae_context *context, void *block)
     context->release(context->allocator_user, raw);
 }
 
-cae_status cae__scratch_reserve(cae_context *context, size_t size)
+cae_status cae__scratch_reserve(cae_context *context, int64_t count, size_t size)
 {
-    for (int worker = 0; worker < context->threads; worker++) {
+    const int workers = cae__workers(context, count);
+    for (int worker = 0; worker < workers; worker++) {
         struct cae__scratch *scratch = &context->scratch[worker];
         if (scratch->size >= size)
             continue;

@@ -31,8 +31,15 @@ struct cae__pool {
     } workers[];
 };
 
+int cae__workers(const cae_context *context, int64_t count)
+{
+    return count < 1 ? 1 : count < context->threads ? (int)count : context->threads;
+}
+
 static void take_indices(struct cae__pool *pool, int worker)
 {
+    if (worker >= pool->indices) /* it may not have scratch */
+        return;
     for (;;) {
         const int64_t index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
         if (index >= pool->indices)

@@ -244,9 +244,9 @@ cae_status cae_dataset_create_dead_leaves(cae_dataset **out, cae_context *contex
     if (status == CAE_OK)
         status = cae__dataset_allocate(&dataset, context, count, channels, height, width, o.scale);
     if (status == CAE_OK)
-        status = cae__scratch_reserve(context, (size_t)samples_along(height) *
-                                                   (size_t)samples_along(width) *
-                                                   ((size_t)channels + 1));
+        status = cae__scratch_reserve(context, count, (size_t)samples_along(height) *
+                                                          (size_t)samples_along(width) *
+                                                          ((size_t)channels + 1));
     if (status != CAE_OK) {
         cae_dataset_destroy(dataset);
         return status;

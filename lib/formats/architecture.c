@@ -51,24 +51,57 @@ static int activation_of(const char *name)
     return -1;
 }
 
+/* A layer's numbers in the order of the unpacking below. */
+enum { IN, OUT, KERNEL, STRIDE = KERNEL + 2, PADDING = STRIDE + 2, DILATION = PADDING + 2,
+       OUTPUT_PADDING = DILATION + 2, NUMBERS = OUTPUT_PADDING + 2 };
+
+static bool all_ints(const json_int_t *numbers)
+{
+    for (int i = 0; i < NUMBERS; i++)
+        if (numbers[i] < 0 || numbers[i] > INT32_MAX)
+            return false;
+    return true;
+}
+
+static void set_numbers(struct cae__layer *l, const json_int_t *n)
+{
+    l->in_channels = (int)n[IN];
+    l->out_channels = (int)n[OUT];
+    l->kernel_h = (int)n[KERNEL];
+    l->kernel_w = (int)n[KERNEL + 1];
+    l->stride_h = (int)n[STRIDE];
+    l->stride_w = (int)n[STRIDE + 1];
+    l->padding_h = (int)n[PADDING];
+    l->padding_w = (int)n[PADDING + 1];
+    l->dilation_h = (int)n[DILATION];
+    l->dilation_w = (int)n[DILATION + 1];
+    l->output_padding_h = (int)n[OUTPUT_PADDING];
+    l->output_padding_w = (int)n[OUTPUT_PADDING + 1];
+}
+
 static cae_status read_layer(struct cae__layer *l, const cae_context *context, json_t *json,
                              int index)
 {
     const char *type, *activation;
+    json_int_t n[NUMBERS];
     int bias;
     double slope = 0.01;
     json_error_t error;
-    memset(l, 0, sizeof *l);
     if (json_unpack_ex(json, &error, JSON_STRICT,
-                       "{s:s, s:i, s:i, s:[i,i], s:[i,i], s:[i,i], s:[i,i], s:[i,i], s:b, s:s, s?F}",
-                       "type", &type, "in", &l->in_channels, "out", &l->out_channels,
-                       "kernel", &l->kernel_h, &l->kernel_w, "stride", &l->stride_h, &l->stride_w,
-                       "padding", &l->padding_h, &l->padding_w, "dilation", &l->dilation_h,
-                       &l->dilation_w, "output_padding", &l->output_padding_h,
-                       &l->output_padding_w, "bias", &bias, "activation", &activation, "slope",
-                       &slope) != 0)
+                       "{s:s, s:I, s:I, s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:b, s:s, s?F}",
+                       "type", &type, "in", &n[IN], "out", &n[OUT],
+                       "kernel", &n[KERNEL], &n[KERNEL + 1], "stride", &n[STRIDE], &n[STRIDE + 1],
+                       "padding", &n[PADDING], &n[PADDING + 1],
+                       "dilation", &n[DILATION], &n[DILATION + 1],
+                       "output_padding", &n[OUTPUT_PADDING], &n[OUTPUT_PADDING + 1],
+                       "bias", &bias, "activation", &activation, "slope", &slope) != 0)
         return cae__fail(context, CAE_ERR_FORMAT, "architecture, layer %d: %.100s", index,
                          error.text);
+    if (!all_ints(n))
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "architecture, layer %d: a number is not in [0, 2^31)", index);
+    *l = (struct cae__layer){.bias = bias != 0, .slope = (float)slope};
+    set_numbers(l, n);
     l->transposed = strcmp(type, "conv_transpose") == 0;
     if (!l->transposed && strcmp(type, "conv") != 0)
         return cae__fail(context, CAE_ERR_FORMAT,
@@ -78,23 +111,22 @@ static cae_status read_layer(struct cae__layer *l, const cae_context *context, j
     if (l->activation < 0)
         return cae__fail(context, CAE_ERR_FORMAT,
                          "architecture, layer %d: unknown activation \"%.32s\"", index, activation);
-    l->bias = bias != 0;
-    l->slope = (float)slope;
     return CAE_OK;
 }
 
 static cae_status read_layers(cae_spec *spec, const cae_context *context, json_t *json)
 {
-    int encoder;
+    json_int_t encoder;
     json_t *layers;
     json_error_t error;
-    if (json_unpack_ex(json, &error, JSON_STRICT, "{s:i, s:o}", "encoder_layers", &encoder,
+    if (json_unpack_ex(json, &error, JSON_STRICT, "{s:I, s:o}", "encoder_layers", &encoder,
                        "layers", &layers) != 0)
         return cae__fail(context, CAE_ERR_FORMAT, "architecture: %.100s", error.text);
     const size_t count = json_array_size(layers);
-    if (count == 0 || encoder < 1 || (size_t)encoder > count)
+    if (count == 0 || encoder < 1 || (uint64_t)encoder > count)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture: %zu layers with an encoder of %d", count, encoder);
+                         "architecture: %zu layers with an encoder of %lld", count,
+                         (long long)encoder);
     for (size_t i = 0; i < count; i++) {
         struct cae__layer layer;
         cae_status status = read_layer(&layer, context, json_array_get(layers, i), (int)i);
@@ -103,7 +135,7 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context, json_t
         if (status != CAE_OK) /* for the API a bad number is a bad argument, here it is a bad file */
             return status == CAE_ERR_MEMORY ? status : CAE_ERR_FORMAT;
     }
-    spec->encoder = encoder;
+    spec->encoder = (int)encoder;
     return CAE_OK;
 }
 

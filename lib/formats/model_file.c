@@ -1,6 +1,7 @@
 /* model_file.c - saving and loading models. */
 #include "model_file.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,28 +129,15 @@ static cae_status check_strangers(const cae_model *model, const cae_context *con
     return CAE_OK;
 }
 
-/* Parameters that a description asks for; false when the file's values cannot hold them. Checked
- * before anything of that size is allocated. */
-static bool enough_values(const cae_spec *spec, const struct cae__safetensors *file)
-{
-    size_t needed = 0, available = file->count ? file->tensors[file->count - 1].end / 4 : 0;
-    for (int i = 0; i < spec->count; i++) {
-        const struct cae__layer *l = &spec->layers[i];
-        const size_t weights = (size_t)l->in_channels * (size_t)l->out_channels *
-                               (size_t)l->kernel_h * (size_t)l->kernel_w;
-        needed += weights + (l->bias ? (size_t)l->out_channels : 0);
-        if (needed > available)
-            return false;
-    }
-    return true;
-}
-
 static cae_status from_spec(cae_model **out, cae_context *context, const cae_spec *spec,
                             const struct cae__safetensors *file)
 {
-    if (!enough_values(spec, file))
+    /* before anything of that size is allocated */
+    const size_t values = file->count ? file->tensors[file->count - 1].end / sizeof(float) : 0;
+    if ((uint64_t)spec->parameters > values)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "the architecture needs more parameters than the file holds");
+                         "the architecture has %" PRId64 " parameters, the file room for %zu",
+                         spec->parameters, values);
     cae_model *model = NULL;
     cae_status status =
         cae__model_allocate(&model, context, spec->layers, spec->count, cae__spec_encoder(spec));

@@ -143,7 +143,7 @@ cae_status cae_ssim(double *out, cae_context *context, const float *a, const flo
         return cae__fail(context, CAE_ERR_SHAPE,
                          "the image is %dx%d, the window needs at least %dx%d", (int)height,
                          (int)width, size, size);
-    const cae_status status = cae__scratch_reserve(context, cae__ssim_scratch(width));
+    const cae_status status = cae__scratch_reserve(context, 1, cae__ssim_scratch(width));
     if (status == CAE_OK)
         *out = cae__ssim(a, b, channels, height, width, data_range, kind, cae__scratch(context, 0));
     return status;

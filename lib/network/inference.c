@@ -63,18 +63,19 @@ static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae
         return status;
 
     struct run run = {.context = context, .x = x, .y = y, .count = count};
-    status = cae__plan_init(&run.plan, context, model, part, height, width, cae__lanes_for(count));
+    const int lanes = cae__lanes_for(count);
+    const int64_t blocks = (count + lanes - 1) / lanes;
+    status = cae__plan_init(&run.plan, context, model, part, height, width, lanes);
     if (status != CAE_OK)
         return status;
     status = check_images(context, y, y_count, x, count, &run.plan);
     if (status == CAE_OK)
-        status = cae__scratch_reserve(
-            context, (2 * run.plan.longest + run.plan.columns) * sizeof(float));
+        status = cae__scratch_reserve(context, blocks,
+                                      (2 * run.plan.longest + run.plan.columns) * sizeof(float));
     if (status == CAE_OK) {
-        const size_t lanes = (size_t)run.plan.lanes;
-        run.x_length = run.plan.stages[0].in_length / lanes;
-        run.y_length = run.plan.stages[run.plan.count - 1].out_length / lanes;
-        cae__parallel(context, (count + run.plan.lanes - 1) / run.plan.lanes, run_block, &run);
+        run.x_length = run.plan.stages[0].in_length / (size_t)lanes;
+        run.y_length = run.plan.stages[run.plan.count - 1].out_length / (size_t)lanes;
+        cae__parallel(context, blocks, run_block, &run);
     }
     cae__plan_finish(&run.plan, context);
     return status;

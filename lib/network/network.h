@@ -22,7 +22,8 @@ struct cae_spec {
     struct cae__handle handle;
     struct cae__layer *layers;
     int count, capacity;
-    int encoder; /* layers in the encoder; -1 until it was said */
+    int encoder;        /* layers in the encoder; -1 until it was said */
+    int64_t parameters; /* of all layers; at most 2^31 - 1 */
 };
 
 /* "layer 2 (ConvTranspose 8->8)", for error texts. Counts from 0, as the tensor names do not. */

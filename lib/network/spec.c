@@ -89,6 +89,13 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
+/* Checked numbers: at most 2^20 channels and 2^20 taps, so nothing here leaves 64 bits. */
+static int64_t parameters_of(const struct cae__layer *l)
+{
+    const int64_t taps = (int64_t)l->kernel_h * l->kernel_w;
+    return (int64_t)l->in_channels * l->out_channels * taps + (l->bias ? l->out_channels : 0);
+}
+
 static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
 {
     const cae_context *context = spec->handle.context;
@@ -109,10 +116,9 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
                          "%s: output padding %dx%d must be smaller than stride %dx%d or dilation "
                          "%dx%d", label.text, l->output_padding_h, l->output_padding_w,
                          l->stride_h, l->stride_w, l->dilation_h, l->dilation_w);
-    const int64_t weights =
-        (int64_t)l->in_channels * l->out_channels * ((int64_t)l->kernel_h * l->kernel_w);
-    if ((int64_t)l->in_channels * l->out_channels > INT32_MAX || weights > INT32_MAX)
-        return cae__fail(context, CAE_ERR_SHAPE, "%s: more than 2^31 - 1 weights", label.text);
+    if (spec->parameters + parameters_of(l) > INT32_MAX)
+        return cae__fail(context, CAE_ERR_SHAPE, "%s: the network would have more than 2^31 - 1 parameters",
+                         label.text);
     if (spec->count == MOST_LAYERS)
         return cae__fail(context, CAE_ERR_ARGUMENT, "more than %d layers", MOST_LAYERS);
 
@@ -144,6 +150,7 @@ cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer)
         spec->capacity = capacity;
     }
     spec->layers[spec->count++] = *layer;
+    spec->parameters += parameters_of(layer);
     return CAE_OK;
 }
 
@@ -238,6 +245,7 @@ cae_status cae_spec_add_reference(cae_spec *spec)
         status = cae_spec_add_conv_transpose(spec, 8, 3, NULL);
     if (status != CAE_OK) {
         spec->count = 0;
+        spec->parameters = 0;
         spec->encoder = -1;
     }
     return status;

@@ -3,6 +3,7 @@
  *
  * Noise, shuffle and schedule are functions of the counters, so there is nothing else to keep. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,12 @@ static cae_status read_state(struct state *s, const cae_context *context, json_t
     s->images = images;
     s->shuffle = shuffle;
     s->moments = moments;
-    if (!parse_u64(&s->loss_sum_bits, bits) || !parse_u64(&s->seed, seed) || step < 0 ||
+    double loss_sum = 0.0;
+    if (parse_u64(&s->loss_sum_bits, bits))
+        memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
+    else
+        loss_sum = -1.0;
+    if (!(loss_sum >= 0.0 && isfinite(loss_sum)) || !parse_u64(&s->seed, seed) || step < 0 ||
         epoch < 0 || updates < 0 || position < 0 || position >= images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");
     return CAE_OK;

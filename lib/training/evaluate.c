@@ -134,16 +134,18 @@ static cae_status check_fit(const cae_context *context, const struct cae__plan *
 static cae_status run(cae_evaluation *result, struct evaluation *e, cae_context *context)
 {
     const int64_t count = e->dataset->count;
+    const int64_t blocks = (count + e->plan.lanes - 1) / e->plan.lanes;
     cae_status status = check_fit(context, &e->plan, e->dataset);
     if (status == CAE_OK)
-        status = cae__scratch_reserve(context, cae__ssim_scratch(e->dataset->width) +
-                                                   block_floats(&e->plan) * sizeof(float));
+        status = cae__scratch_reserve(context, blocks,
+                                      cae__ssim_scratch(e->dataset->width) +
+                                          block_floats(&e->plan) * sizeof(float));
     if (status != CAE_OK)
         return status;
     e->figures = cae__alloc(context, (size_t)count, sizeof *e->figures);
     if (!e->figures)
         return cae__fail_memory(context);
-    cae__parallel(context, (count + e->plan.lanes - 1) / e->plan.lanes, evaluate_block, e);
+    cae__parallel(context, blocks, evaluate_block, e);
     *result = summarize(e);
     cae__free(context, e->figures);
     return isfinite(result->mse) ? CAE_OK

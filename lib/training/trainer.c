@@ -126,17 +126,18 @@ static void lay_out_workspace(float *block, const struct cae__plan *plan, bool n
 static cae_status ensure_workspaces(cae_trainer *trainer)
 {
     const cae_context *context = trainer->handle.context;
-    if (trainer->workers >= context->threads)
+    const int wanted = cae__workers(context, trainer->slots);
+    if (trainer->workers >= wanted)
         return CAE_OK;
 
-    float **workspaces = cae__alloc_zero(context, (size_t)context->threads, sizeof *workspaces);
+    float **workspaces = cae__alloc_zero(context, (size_t)wanted, sizeof *workspaces);
     if (!workspaces)
         return cae__fail_memory(context);
     if (trainer->workers)
         memcpy(workspaces, trainer->workspaces, (size_t)trainer->workers * sizeof *workspaces);
     cae__free(context, trainer->workspaces);
     trainer->workspaces = workspaces;
-    while (trainer->workers < context->threads) {
+    while (trainer->workers < wanted) {
         float *block = cae__alloc(context, trainer->workspace_floats, sizeof(float));
         if (!block)
             return cae__fail_memory(context);
@@ -340,11 +341,16 @@ static cae_status not_finite(cae_trainer *trainer, double loss, double norm)
 {
     const int64_t step = trainer->now.step + 1;
     const bool undone = cae__optimizer_undo(trainer->optimizer);
-    if (undone)
+    if (undone) {
         trainer->now = trainer->before;
+        trainer->progress.step = trainer->now.step;
+        trainer->progress.epoch = trainer->now.epoch;
+        trainer->progress.images = trainer->now.position;
+        trainer->progress.epoch_done = 0;
+    }
     return cae__fail(trainer->handle.context, CAE_ERR_NUMERIC,
                      "step %" PRId64 ": the loss is %g and the gradient's norm %g, expected finite "
-                     "values; %s", step, loss, norm,
+                     "values; %s", step, fabs(loss), fabs(norm), /* no "-nan" */
                      undone ? "the update before it was taken back"
                             : "nothing was updated: look for such values in the data");
 }
