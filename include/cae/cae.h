@@ -311,7 +311,8 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
 
 /* Add Gaussian noise of mean 0 and standard deviation `sigma`, in units of the values, to one
  * image. The noise is a function of (seed, visit, image) alone: Philox4x32-10 and Box-Muller, see
- * docs/numerics.md. A trainer's epoch e uses visit e; evaluation uses CAE_VISIT_EVALUATION. */
+ * docs/numerics.md. A trainer's epoch e uses visit e; evaluation uses CAE_VISIT_EVALUATION. `image`
+ * is below 2^56, `sigma` finite and >= 0. */
 #define CAE_VISIT_EVALUATION 0xffffffff
 cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
                          uint64_t image);
@@ -319,7 +320,8 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 /* --- Metrics on plain arrays, in double precision ---------------------------------------------------
  *
  * a and b are [channels][height][width], data_range is the difference between the largest and
- * smallest possible value. No clipping, no rounding. */
+ * smallest possible value. No clipping, no rounding. `context` keeps the error text and lends SSIM
+ * its scratch; cae_mse and cae_psnr do without, NULL is fine there. */
 
 enum cae_ssim_kind {
     CAE_SSIM_GAUSSIAN11 = 0, /* Wang et al. 2004: 11x11 Gaussian, sigma 1.5, population moments */
@@ -396,7 +398,7 @@ typedef struct cae_trainer_options {
     int32_t shuffle;       /* 1; 0 visits the images in order */
     double huber_delta;    /* 1; > 0 */
     double noise_sigma;    /* 0; Gaussian noise added to the input, never to the target */
-    double clip_norm;      /* 0: off; otherwise gradients longer than this are scaled down to it */
+    double clip_norm;      /* 0: off; a longer gradient is scaled by clip_norm / (norm + 1e-6) */
     int32_t schedule;      /* CAE_SCHEDULE_CONSTANT */
     uint32_t reserved;     /* 0 */
     int64_t warmup_steps;  /* 0 */

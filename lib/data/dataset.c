@@ -42,8 +42,8 @@ static cae_status total_bytes(size_t *bytes, size_t *length, const cae_context *
     if (count < 1 || channels < 1 || height < 1 || width < 1 || channels > MOST_SIDE ||
         height > MOST_SIDE || width > MOST_SIDE)
         return cae__fail(context, CAE_ERR_ARGUMENT,
-                         "%" PRId64 " images of %dx%dx%d, expected at least one of 1x1x1", count,
-                         channels, height, width);
+                         "%" PRId64 " images of %dx%dx%d, expected at least one and extents of 1 to %d",
+                         count, channels, height, width, MOST_SIDE);
     size_t plane;
     if (!cae__multiply(&plane, (size_t)height, (size_t)width) ||
         !cae__multiply(length, plane, (size_t)channels) || *length > INT32_MAX ||
@@ -247,7 +247,7 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
 cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
                          uint64_t image)
 {
-    if ((!values && count) || !(sigma >= 0.0 && isfinite(sigma)))
+    if ((!values && count) || !(sigma >= 0.0 && isfinite((float)sigma)) || image >> 56 != 0)
         return CAE_ERR_ARGUMENT;
     cae__add_noise(values, count, (float)sigma, seed, visit, image);
     return CAE_OK;

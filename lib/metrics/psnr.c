@@ -23,6 +23,9 @@ cae_status cae_mse(double *out, cae_context *context, const float *a, const floa
     if (!out || !a || !b || count == 0)
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "cae_mse needs a result, two arrays and at least one value");
+    if (count > SIZE_MAX / sizeof *a)
+        return cae__fail(context, CAE_ERR_SHAPE, "%zu values are more than memory can address",
+                         count);
     *out = cae__mse(a, b, count);
     return CAE_OK;
 }

@@ -138,6 +138,12 @@ cae_status cae_ssim(double *out, cae_context *context, const float *a, const flo
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "kind is %d, expected CAE_SSIM_GAUSSIAN11 or CAE_SSIM_UNIFORM7",
                          (int)kind);
+    size_t values;
+    if (!cae__multiply(&values, (size_t)height, (size_t)width) ||
+        !cae__multiply(&values, values, (size_t)channels) ||
+        !cae__multiply(&values, values, sizeof *a))
+        return cae__fail(context, CAE_ERR_SHAPE, "%dx%dx%d is more than memory can address",
+                         (int)channels, (int)height, (int)width);
     const int size = kind == CAE_SSIM_UNIFORM7 ? 7 : 11;
     if (height < size || width < size)
         return cae__fail(context, CAE_ERR_SHAPE,

@@ -1,7 +1,6 @@
 /* spec.c - describing a network: every number is checked here, where the layer is added. */
 #include "network.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,43 +43,34 @@ struct cae__label cae__layer_label(const struct cae__layer *layer, int index)
     return label;
 }
 
-static cae_status check_range(const cae_context *context, const struct cae__label *label,
-                              const char *what, int64_t value, int64_t least, int64_t most)
-{
-    if (value >= least && value <= most)
-        return CAE_OK;
-    return cae__fail(context, CAE_ERR_ARGUMENT,
-                     "%s: %s is %" PRId64 ", expected %" PRId64 " to %" PRId64, label->text, what,
-                     value, least, most);
-}
 
 static cae_status check_numbers(const cae_context *context, const struct cae__layer *l,
                                 const struct cae__label *label)
 {
     const struct {
         const char *what;
-        int64_t value, least, most;
+        int value, least, most;
+        cae_status status;
     } limits[] = {
-        {"in_channels", l->in_channels, 1, MOST_CHANNELS},
-        {"out_channels", l->out_channels, 1, MOST_CHANNELS},
-        {"kernel_h", l->kernel_h, 1, MOST_TAPS},
-        {"kernel_w", l->kernel_w, 1, MOST_TAPS},
-        {"stride_h", l->stride_h, 1, MOST_STEP},
-        {"stride_w", l->stride_w, 1, MOST_STEP},
-        {"padding_h", l->padding_h, 0, MOST_STEP},
-        {"padding_w", l->padding_w, 0, MOST_STEP},
-        {"dilation_h", l->dilation_h, 1, MOST_STEP},
-        {"dilation_w", l->dilation_w, 1, MOST_STEP},
-        {"output_padding_h", l->output_padding_h, 0, MOST_STEP},
-        {"output_padding_w", l->output_padding_w, 0, MOST_STEP},
-        {"activation", l->activation, CAE_ACTIVATION_NONE, CAE_ACTIVATION_SIGMOID},
+        {"in_channels", l->in_channels, 1, MOST_CHANNELS, CAE_ERR_ARGUMENT},
+        {"out_channels", l->out_channels, 1, MOST_CHANNELS, CAE_ERR_ARGUMENT},
+        {"kernel_h", l->kernel_h, 1, MOST_TAPS, CAE_ERR_OPTIONS},
+        {"kernel_w", l->kernel_w, 1, MOST_TAPS, CAE_ERR_OPTIONS},
+        {"stride_h", l->stride_h, 1, MOST_STEP, CAE_ERR_OPTIONS},
+        {"stride_w", l->stride_w, 1, MOST_STEP, CAE_ERR_OPTIONS},
+        {"padding_h", l->padding_h, 0, MOST_STEP, CAE_ERR_OPTIONS},
+        {"padding_w", l->padding_w, 0, MOST_STEP, CAE_ERR_OPTIONS},
+        {"dilation_h", l->dilation_h, 1, MOST_STEP, CAE_ERR_OPTIONS},
+        {"dilation_w", l->dilation_w, 1, MOST_STEP, CAE_ERR_OPTIONS},
+        {"output_padding_h", l->output_padding_h, 0, MOST_STEP, CAE_ERR_OPTIONS},
+        {"output_padding_w", l->output_padding_w, 0, MOST_STEP, CAE_ERR_OPTIONS},
+        {"activation", l->activation, CAE_ACTIVATION_NONE, CAE_ACTIVATION_SIGMOID, CAE_ERR_OPTIONS},
     };
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        const cae_status status = check_range(context, label, limits[i].what, limits[i].value,
-                                              limits[i].least, limits[i].most);
-        if (status != CAE_OK)
-            return status;
-    }
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i].value < limits[i].least || limits[i].value > limits[i].most)
+            return cae__fail(context, limits[i].status, "%s: %s is %d, expected %d to %d",
+                             label->text, limits[i].what, limits[i].value, limits[i].least,
+                             limits[i].most);
     return CAE_OK;
 }
 
@@ -105,20 +95,19 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
         return status;
 
     if (!(l->slope >= 0.0f && isfinite(l->slope)))
-        return cae__fail(context, CAE_ERR_ARGUMENT, "%s: slope is %g, expected a finite value >= 0",
+        return cae__fail(context, CAE_ERR_OPTIONS, "%s: slope is %g, expected a finite value >= 0",
                          label.text, (double)l->slope);
     if (!l->transposed && (l->output_padding_h || l->output_padding_w))
-        return cae__fail(context, CAE_ERR_ARGUMENT,
+        return cae__fail(context, CAE_ERR_OPTIONS,
                          "%s: output padding belongs to transposed convolutions", label.text);
     if (l->transposed && (l->output_padding_h >= larger(l->stride_h, l->dilation_h) ||
                           l->output_padding_w >= larger(l->stride_w, l->dilation_w)))
-        return cae__fail(context, CAE_ERR_ARGUMENT,
+        return cae__fail(context, CAE_ERR_OPTIONS,
                          "%s: output padding %dx%d must be smaller than stride %dx%d or dilation "
                          "%dx%d", label.text, l->output_padding_h, l->output_padding_w,
                          l->stride_h, l->stride_w, l->dilation_h, l->dilation_w);
     if (spec->parameters + parameters_of(l) > INT32_MAX)
-        return cae__fail(context, CAE_ERR_SHAPE, "%s: the network would have more than 2^31 - 1 parameters",
-                         label.text);
+        return cae__fail(context, CAE_ERR_SHAPE, "%s: the network would have more than 2^31 - 1 weights and biases", label.text);
     if (spec->count == MOST_LAYERS)
         return cae__fail(context, CAE_ERR_ARGUMENT, "more than %d layers", MOST_LAYERS);
 

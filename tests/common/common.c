@@ -20,11 +20,21 @@ int test_main(Suite *suite)
     return ran > 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-bool test_verbose(void)
+static bool wanted(const char *variable)
 {
-    const char *value = getenv("CAE_TEST_VERBOSE");
+    const char *value = getenv(variable);
 
     return value && strcmp(value, "0") != 0;
+}
+
+bool test_verbose(void)
+{
+    return wanted("CAE_TEST_VERBOSE");
+}
+
+bool test_quick(void)
+{
+    return wanted("CAE_TEST_QUICK");
 }
 
 cae_context *test_context(void)

@@ -10,7 +10,8 @@
  *
  * A helper that fails ends the test that called it, with a message that begins with `what`.
  * CK_FORK=no runs everything in one process (debuggers, sanitizers, valgrind), as always with
- * Check; CAE_TEST_VERBOSE=1 makes tests print the errors they measured. */
+ * Check; CAE_TEST_VERBOSE=1 makes tests print the errors they measured, CAE_TEST_QUICK=1 shortens
+ * the longest. */
 #ifndef CAE_TESTS_COMMON_H
 #define CAE_TESTS_COMMON_H
 
@@ -28,6 +29,8 @@ int test_main(Suite *suite);
 
 /* CAE_TEST_VERBOSE is set and not "0". */
 bool test_verbose(void);
+/* CAE_TEST_QUICK is: long loops may be cut short. For valgrind, which looks at memory, not values. */
+bool test_quick(void);
 
 /* A context with default options, which is to say one thread and no log. */
 cae_context *test_context(void);
