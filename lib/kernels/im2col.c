@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* 64 KiB of columns: with the operands of the product beside them, within a common L2 and most of
- * it in L1. Measured flat between 32 and 128 KiB on the reference layers. */
+ * it in L1. On the reference layers 64, 80 and 128 KiB measured alike, 32 KiB a tenth slower. */
 #define TILE_FLOATS 16384
 
 static int at_least_one(int64_t x)
