@@ -40,8 +40,10 @@ static cae_status load_and_run(cae_context *context, const char *path)
     double psnr = 0;
 
     cae_status status = cae_model_load(&model, context, path);
-    if (!status) status = cae_model_encode(latent, LATENT, model, NULL, image, 1, SIDE, SIDE);
-    if (!status) status = cae_model_decode(output, PIXELS, model, NULL, latent, 1, 28, 28);
+    if (!status) status = cae_model_encode(latent, LATENT, model, NULL, image, PIXELS,
+                                           1, SIDE, SIDE);
+    if (!status) status = cae_model_decode(output, PIXELS, model, NULL, latent, LATENT,
+                                           1, 28, 28);
     if (!status) status = cae_psnr(&psnr, context, output, image, PIXELS, 2.0);
     if (!status) printf("encoded to 8x28x28 and back: PSNR %.2f dB\n", psnr);
     cae_model_destroy(model);

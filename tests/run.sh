@@ -24,12 +24,12 @@ case ${1-} in
         needs="$needs sanitizers"
         options='-Db_sanitize=address,undefined -Db_lundef=false'
         arguments='--timeout-multiplier 5'
-        export CK_FORK=no ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1
+        export CK_FORK=no ASAN_OPTIONS=allocator_may_return_null=1:strict_string_checks=1
         export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ;;
     --valgrind)
         build=build/valgrind
         needs="$needs valgrind"
-        arguments='--setup valgrind --no-suite scripts'
+        arguments='--setup valgrind --no-suite scripts --no-suite interop'
         export CK_FORK=no ;;
     -h | --help)
         usage

@@ -80,7 +80,8 @@ static bool gallery_fill(const struct gallery *g, const struct run *run)
         status = fetch(g, run, column);
     if (!status)
         status = cae_model_forward(g->output, (size_t)g->columns * g->pixels, run->model, NULL,
-                                   g->input, g->columns, g->height, g->width);
+                                   g->input, (size_t)g->columns * g->pixels, g->columns,
+                                   g->height, g->width);
     return !status || fail_status(run->context, status, "cannot make the samples");
 }
 

@@ -8,7 +8,8 @@
  *            matching destroy (NULL is fine). On error *out is NULL and nothing was kept. A handle
  *            keeps alive what it was made from, so handles may be destroyed in any order.
  * Lifetime   Arguments are read during the call only, unless the comment says "borrows".
- *            A returned text lives until the next call on the same handle.
+ *            An error text lives until the next call that fails with the same context.
+ * Callbacks  may call anything but destroy on the handles of the call they are made from.
  * Threads    A context, and the handles made from it, belong to one thread at a time; contexts are
  *            independent. A model that nobody changes may be used by many threads at once, each
  *            passing a context of its own.
@@ -57,7 +58,7 @@ enum cae_status_code {
     CAE_ERR_OPTIONS = -4,     /* an options struct with a wrong size, or a field out of range */
     CAE_ERR_IO = -5,          /* the operating system refused: missing, unreadable, full */
     CAE_ERR_FORMAT = -6,      /* a file that was read and is not what it should be */
-    CAE_ERR_NUMERIC = -7,     /* a loss or gradient that is not finite */
+    CAE_ERR_NUMERIC = -7,     /* a loss, gradient, parameter or output that is not finite */
     CAE_ERR_UNSUPPORTED = -8, /* valid, but not in this build */
     CAE_ERR_NAME = -9         /* no parameter of that name */
 };
@@ -87,7 +88,7 @@ typedef void (*cae_log_fn)(void *user, int32_t level, const char *text);
 
 typedef struct cae_context_options {
     uint32_t size;
-    int32_t threads;          /* 1; 0 asks for one per online processor; at most 1024 */
+    int32_t threads;          /* 1; 0 asks for one per available processor; at most 1024 */
     int32_t engine;           /* CAE_ENGINE_AUTO */
     uint32_t reserved;        /* 0 */
     cae_allocate_fn allocate; /* NULL: malloc and free; both or neither */
@@ -213,18 +214,20 @@ cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const
                               int32_t part);
 
 /* Run the encoder, the decoder or both on `count` images of any size that fits.
- *   x [count][C][height][width]   y as cae_model_output_shape says, `y_count` floats in all
+ *   x [count][C][height][width]   y as cae_model_output_shape says
+ * `x_count` and `y_count` are the numbers of floats at x and y and must be exactly those products.
  * `context` lends threads, scratch memory and the error text; NULL means the model's own. x and y
- * must not overlap. Calls on one model may run at the same time, each with its own context. */
+ * must not overlap; both may be NULL when `count` is 0. Calls on one model may run at the same time,
+ * each with its own context. */
 cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
-                             cae_context *context, const float *x, int64_t count, int32_t height,
-                             int32_t width);
+                             cae_context *context, const float *x, size_t x_count, int64_t count,
+                             int32_t height, int32_t width);
 cae_status cae_model_encode(float *latent, size_t latent_count, const cae_model *model,
-                            cae_context *context, const float *x, int64_t count, int32_t height,
-                            int32_t width);
-cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
-                            cae_context *context, const float *latent, int64_t count,
+                            cae_context *context, const float *x, size_t x_count, int64_t count,
                             int32_t height, int32_t width);
+cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
+                            cae_context *context, const float *latent, size_t latent_count,
+                            int64_t count, int32_t height, int32_t width);
 
 /* --- Saved models: safetensors, readable by any safetensors library --------------------------------
  *
@@ -267,7 +270,8 @@ typedef struct cae_dataset_options {
     int32_t type;      /* CAE_TYPE_U8;     cae_dataset_create only */
     int32_t layout;    /* CAE_LAYOUT_NCHW; cae_dataset_create only */
     int32_t borrow;    /* 0: copy the data. 1: the caller keeps it alive and unchanged until the
-                          dataset and all trainers using it are destroyed; cae_dataset_create only */
+                          dataset, its slices and all trainers using them are destroyed;
+                          cae_dataset_create only */
     uint32_t reserved; /* 0 */
 } cae_dataset_options;
 
@@ -424,18 +428,20 @@ typedef struct cae_progress {
 
 cae_status cae_progress_init(cae_progress *progress, uint32_t size);
 
-/* Called after every step of cae_trainer_epoch on the calling thread; non-zero ends the epoch. */
+/* Called after every step of cae_trainer_epoch on the calling thread; non-zero ends the call. */
 typedef int32_t (*cae_progress_fn)(void *user, const cae_progress *progress);
 
 /* Bring a model, its optimizer and a dataset together. The model must map an image onto its own
- * shape. Everything a step needs is allocated here. The trainer keeps the three handles alive. */
+ * shape. Everything a step needs is allocated here. The trainer keeps the three handles alive. It
+ * works with the model's context; the dataset may belong to another. */
 cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer *optimizer,
                               const cae_dataset *dataset, const cae_trainer_options *options);
 void cae_trainer_destroy(cae_trainer *trainer);
 
 /* Take one optimizer step on the next batch. `out` may be NULL.
- * CAE_ERR_NUMERIC when the loss or the gradient is not finite: model, optimizer and trainer are then
- * as they were before the update that led there, and may be saved or continued at another rate. */
+ * CAE_ERR_NUMERIC when the loss, the gradient or the update is not finite; nothing is updated then,
+ * and if it was this trainer's last update that led there, it is taken back with everything it
+ * changed. Model, optimizer and trainer may be saved, or continued at another rate. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
 /* Take steps to the end of the current epoch. CAE_STOPPED when `callback` (may be NULL) asked to. */
@@ -455,8 +461,8 @@ cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_train
  * Resuming into a trainer made with the same model, optimizer, dataset and options continues to the
  * same bits as if training had never stopped, at any step, with any number of threads. A file that
  * does not fit (another architecture, optimizer kind, dataset size, batch, seed or shuffle) is
- * CAE_ERR_FORMAT or CAE_ERR_SHAPE, with nothing changed. Rates, schedule, loss and noise may be
- * changed on purpose and are not compared. */
+ * CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever the status of a failure, nothing has changed. Rates,
+ * schedule, loss and noise may be changed on purpose and are not compared. */
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 

@@ -106,7 +106,7 @@ int cae__workers(const cae_context *context, int64_t count);
 
 /* Make the scratch of all workers that `count` indices can occupy at least `size` bytes each; then
  * cae__scratch(context, worker) is it. */
-cae_status cae__scratch_reserve(cae_context *context, int64_t count, size_t size);
+cae_status cae__scratch_reserve(cae_context *context, int64_t count, uint64_t size);
 static inline void *cae__scratch(const cae_context *context, int worker)
 {
     return context->scratch[worker].data;

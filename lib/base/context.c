@@ -1,6 +1,12 @@
 /* context.c - what would otherwise be global, and the reference counts that keep it alive. */
+#if defined __linux__ && !defined _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
 #include "base.h"
 
+#if defined __linux__
+#include <sched.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,13 +31,22 @@ cae_status cae_context_options_init(cae_context_options *options, uint32_t size)
     return cae__options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* 0 asks for one thread per online processor. */
+static long processors(void)
+{
+#if defined __linux__
+    cpu_set_t set; /* what the process may use: containers and taskset count */
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static int resolve_threads(int32_t asked)
 {
     if (asked != 0)
         return asked;
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > CAE__MAX_THREADS ? CAE__MAX_THREADS : (int)online;
+    const long count = processors();
+    return count < 1 ? 1 : count > CAE__MAX_THREADS ? CAE__MAX_THREADS : (int)count;
 }
 
 cae_status cae_context_create(cae_context **out, const cae_context_options *options)

@@ -48,16 +48,18 @@ void cae__free(const cae_context *context, void *block)
     context->release(context->allocator_user, raw);
 }
 
-cae_status cae__scratch_reserve(cae_context *context, int64_t count, size_t size)
+cae_status cae__scratch_reserve(cae_context *context, int64_t count, uint64_t size)
 {
+    if (size > SIZE_MAX / 2)
+        return cae__fail_memory(context);
     const int workers = cae__workers(context, count);
     for (int worker = 0; worker < workers; worker++) {
         struct cae__scratch *scratch = &context->scratch[worker];
         if (scratch->size >= size)
             continue;
         cae__free(context, scratch->data);
-        scratch->data = cae__alloc(context, 1, size);
-        scratch->size = scratch->data ? size : 0;
+        scratch->data = cae__alloc(context, 1, (size_t)size);
+        scratch->size = scratch->data ? (size_t)size : 0;
         if (!scratch->data)
             return cae__fail_memory(context);
     }

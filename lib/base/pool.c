@@ -1,6 +1,6 @@
 /* pool.c - the context's threads: they sleep until there is work, share it index by index, sleep.
  *
- * Workers block all signals, so that the host's handlers run on the host's threads. A pool does not
+ * Workers block all signals but faults, so that the host's handlers run on the host's threads. A pool does not
  * survive fork: the child sees another process id and makes its own. When the system refuses a
  * thread, the work is done by those there are, with the same result. */
 #include "base.h"
@@ -75,6 +75,9 @@ static void start_workers(cae_context *context, struct cae__pool *pool, int want
 {
     sigset_t all, before;
     sigfillset(&all);
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL}; /* belong to their thread */
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < wanted; i++) {
         struct worker *worker = &pool->workers[i];

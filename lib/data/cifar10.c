@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../formats/file.h"
+#include "../base/file.h"
 
 #define PIXELS 3072
 #define RECORD (1 + PIXELS)
@@ -51,7 +51,7 @@ static cae_status measure(const cae_context *context, struct batch_file *file,
 static cae_status read_records(const cae_context *context, unsigned char *pixels,
                                const struct batch_file *file)
 {
-    FILE *stream = fopen(file->path, "rb");
+    FILE *stream = fopen(file->path, "rbe") /* e: not for children */;
     if (!stream)
         return cae__fail_system(context, errno, "cannot open %s", file->path);
 
@@ -76,11 +76,13 @@ static cae_status read_records(const cae_context *context, unsigned char *pixels
 static cae_status open_files(cae_dataset **out, cae_context *context, const char *directory,
                              const char *const *names, int count, int32_t scale)
 {
+    cae_status status = cae__directory_check(context, directory);
+    if (status != CAE_OK)
+        return status;
     struct batch_file *files = cae__alloc(context, (size_t)count, sizeof *files);
     if (!files)
         return cae__fail_memory(context);
 
-    cae_status status = CAE_OK;
     int64_t records = 0;
     for (int i = 0; i < count && status == CAE_OK; i++) {
         status = measure(context, &files[i], directory, names[i]);
@@ -121,11 +123,11 @@ cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
     if (split != CAE_SPLIT_TRAIN && split != CAE_SPLIT_TEST)
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "split is %d, expected CAE_SPLIT_TRAIN or CAE_SPLIT_TEST", (int)split);
-    cae_dataset_options o;
-    const cae_status status = cae__dataset_options(context, &o, options);
+    int32_t scale;
+    const cae_status status = cae__dataset_scale(context, &scale, options);
     if (status != CAE_OK)
         return status;
     return split == CAE_SPLIT_TRAIN
-               ? open_files(out, context, directory, train_files, MOST_FILES, o.scale)
-               : open_files(out, context, directory, test_files, 1, o.scale);
+               ? open_files(out, context, directory, train_files, MOST_FILES, scale)
+               : open_files(out, context, directory, test_files, 1, scale);
 }

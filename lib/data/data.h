@@ -15,9 +15,11 @@ struct cae_dataset {
     const cae_dataset *parent; /* of a slice: keeps `data` alive */
 };
 
-/* Check the options, with the scale of `options` and, for memory datasets, the rest. */
 cae_status cae__dataset_options(const cae_context *context, cae_dataset_options *known,
                                 const cae_dataset_options *given);
+/* The same for sources that know what their data looks like: only the scale may be chosen. */
+cae_status cae__dataset_scale(const cae_context *context, int32_t *scale,
+                              const cae_dataset_options *given);
 
 /* A dataset of bytes, [channels][height][width], in memory of its own: `owned` is to be filled by
  * the caller. */

@@ -35,6 +35,21 @@ cae_status cae__dataset_options(const cae_context *context, cae_dataset_options 
     return CAE_OK;
 }
 
+cae_status cae__dataset_scale(const cae_context *context, int32_t *scale,
+                              const cae_dataset_options *given)
+{
+    cae_dataset_options o;
+    const cae_status status = cae__dataset_options(context, &o, given);
+    if (status != CAE_OK)
+        return status;
+    if (o.type != CAE_TYPE_U8 || o.layout != CAE_LAYOUT_NCHW || o.borrow != 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "cae_dataset_options: type, layout and borrow belong to "
+                         "cae_dataset_create, expected 0");
+    *scale = o.scale;
+    return CAE_OK;
+}
+
 /* Bytes of all images; CAE_ERR_ARGUMENT for impossible extents. */
 static cae_status total_bytes(size_t *bytes, size_t *length, const cae_context *context,
                               int64_t count, int channels, int height, int width, size_t element)

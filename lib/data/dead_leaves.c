@@ -238,11 +238,11 @@ cae_status cae_dataset_create_dead_leaves(cae_dataset **out, cae_context *contex
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "dead leaves of %dx%dx%d, expected 1 or 3 channels and sides of 1 to %d",
                          (int)channels, (int)height, (int)width, MOST_SIDE);
-    cae_dataset_options o;
-    cae_status status = cae__dataset_options(context, &o, options);
+    int32_t scale;
+    cae_status status = cae__dataset_scale(context, &scale, options);
     cae_dataset *dataset = NULL;
     if (status == CAE_OK)
-        status = cae__dataset_allocate(&dataset, context, count, channels, height, width, o.scale);
+        status = cae__dataset_allocate(&dataset, context, count, channels, height, width, scale);
     if (status == CAE_OK)
         status = cae__scratch_reserve(context, count, (size_t)samples_along(height) *
                                                           (size_t)samples_along(width) *

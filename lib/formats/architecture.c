@@ -1,46 +1,66 @@
 /* architecture.c - a network's layers as JSON:
  *
- *   {"encoder_layers": 2, "layers": [{"type": "conv", "in": 3, "out": 8, "kernel": [3, 3],
+ *   {"version": 1, "encoder_layers": 2, "layers": [{"type": "conv", "in": 3, "out": 8, "kernel": [3, 3],
  *    "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "output_padding": [0, 0],
  *    "bias": true, "activation": "relu"}, ...]}
  *
- * "leaky_relu" comes with a "slope". Reading goes through the same checks as the API. Members that
+ * "leaky_relu" comes with "slope_bits", the bits of a float: exact, and no real number that a locale
+ * could spell differently. Reading goes through the same checks as the API. Members that
  * this version does not know make the file unreadable for it: they may change what the network
  * computes. */
 #include "architecture.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static const char *const activations[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid"};
 #define ACTIVATIONS ((int)(sizeof activations / sizeof activations[0]))
+#define VERSION 1 /* of this description; a reader refuses a later one */
 
-static json_t *write_layer(const struct cae__layer *l)
+static uint32_t bits_of(float value)
 {
-    json_t *json = json_pack(
-        "{s:s, s:i, s:i, s:[i,i], s:[i,i], s:[i,i], s:[i,i], s:[i,i], s:b, s:s}",
-        "type", l->transposed ? "conv_transpose" : "conv", "in", l->in_channels, "out",
-        l->out_channels, "kernel", l->kernel_h, l->kernel_w, "stride", l->stride_h, l->stride_w,
-        "padding", l->padding_h, l->padding_w, "dilation", l->dilation_h, l->dilation_w,
-        "output_padding", l->output_padding_h, l->output_padding_w, "bias", (int)l->bias,
-        "activation", activations[l->activation]);
-    if (json && l->activation == CAE_ACTIVATION_LEAKY_RELU &&
-        json_object_set_new(json, "slope", json_real((double)l->slope)) != 0) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
-char *cae__architecture_write(const cae_model *model)
+static float float_of(uint32_t bits)
 {
-    json_t *layers = json_array();
-    bool complete = layers != NULL;
-    for (int i = 0; i < model->layer_count && complete; i++)
-        complete = json_array_append_new(layers, write_layer(&model->layers[i])) == 0;
-    json_t *json = json_pack("{s:i, s:o}", "encoder_layers", model->encoder, "layers", layers);
-    char *text = complete && json ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    return text;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void write_pair(struct cae__text *text, const char *name, int h, int w)
+{
+    cae__text_add(text, ",\"%s\":[%d,%d]", name, h, w);
+}
+
+static void write_layer(struct cae__text *text, const struct cae__layer *l)
+{
+    cae__text_add(text, "{\"type\":\"%s\",\"in\":%d,\"out\":%d",
+                  l->transposed ? "conv_transpose" : "conv", l->in_channels, l->out_channels);
+    write_pair(text, "kernel", l->kernel_h, l->kernel_w);
+    write_pair(text, "stride", l->stride_h, l->stride_w);
+    write_pair(text, "padding", l->padding_h, l->padding_w);
+    write_pair(text, "dilation", l->dilation_h, l->dilation_w);
+    write_pair(text, "output_padding", l->output_padding_h, l->output_padding_w);
+    cae__text_add(text, ",\"bias\":%s,\"activation\":\"%s\"", l->bias ? "true" : "false",
+                  activations[l->activation]);
+    if (l->activation == CAE_ACTIVATION_LEAKY_RELU)
+        cae__text_add(text, ",\"slope_bits\":%" PRIu32, bits_of(l->slope));
+    cae__text_add(text, "}");
+}
+
+void cae__architecture_write(struct cae__text *text, const cae_model *model)
+{
+    cae__text_add(text, "{\"version\":%d,\"encoder_layers\":%d,\"layers\":[", VERSION,
+                  model->encoder);
+    for (int i = 0; i < model->layer_count; i++) {
+        cae__text_add(text, i ? "," : "");
+        write_layer(text, &model->layers[i]);
+    }
+    cae__text_add(text, "]}");
 }
 
 static int activation_of(const char *name)
@@ -85,22 +105,23 @@ static cae_status read_layer(struct cae__layer *l, const cae_context *context, j
     const char *type, *activation;
     json_int_t n[NUMBERS];
     int bias;
-    double slope = 0.01;
+    json_int_t slope_bits = 0;
     json_error_t error;
     if (json_unpack_ex(json, &error, JSON_STRICT,
-                       "{s:s, s:I, s:I, s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:b, s:s, s?F}",
+                       "{s:s, s:I, s:I, s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:b, s:s, s?I}",
                        "type", &type, "in", &n[IN], "out", &n[OUT],
                        "kernel", &n[KERNEL], &n[KERNEL + 1], "stride", &n[STRIDE], &n[STRIDE + 1],
                        "padding", &n[PADDING], &n[PADDING + 1],
                        "dilation", &n[DILATION], &n[DILATION + 1],
                        "output_padding", &n[OUTPUT_PADDING], &n[OUTPUT_PADDING + 1],
-                       "bias", &bias, "activation", &activation, "slope", &slope) != 0)
+                       "bias", &bias, "activation", &activation,
+                       "slope_bits", &slope_bits) != 0)
         return cae__fail(context, CAE_ERR_FORMAT, "architecture, layer %d: %.100s", index,
                          error.text);
-    if (!all_ints(n))
+    if (!all_ints(n) || slope_bits < 0 || slope_bits > UINT32_MAX)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture, layer %d: a number is not in [0, 2^31)", index);
-    *l = (struct cae__layer){.bias = bias != 0, .slope = (float)slope};
+                         "architecture, layer %d: a number is out of range", index);
+    *l = (struct cae__layer){.bias = bias != 0, .slope = float_of((uint32_t)slope_bits)};
     set_numbers(l, n);
     l->transposed = strcmp(type, "conv_transpose") == 0;
     if (!l->transposed && strcmp(type, "conv") != 0)
@@ -111,16 +132,24 @@ static cae_status read_layer(struct cae__layer *l, const cae_context *context, j
     if (l->activation < 0)
         return cae__fail(context, CAE_ERR_FORMAT,
                          "architecture, layer %d: unknown activation \"%.32s\"", index, activation);
+    if ((l->activation == CAE_ACTIVATION_LEAKY_RELU) != (json_object_get(json, "slope_bits") != NULL))
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "architecture, layer %d: slope_bits goes with leaky_relu and only with it",
+                         index);
     return CAE_OK;
 }
 
 static cae_status read_layers(cae_spec *spec, const cae_context *context, json_t *json)
 {
-    json_int_t encoder;
+    json_int_t version, encoder;
     json_t *layers;
     json_error_t error;
-    if (json_unpack_ex(json, &error, JSON_STRICT, "{s:I, s:o}", "encoder_layers", &encoder,
-                       "layers", &layers) != 0)
+    if (json_unpack(json, "{s:I}", "version", &version) == 0 && version > VERSION)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "the architecture is of version %lld, this library reads up to %d",
+                         (long long)version, VERSION);
+    if (json_unpack_ex(json, &error, JSON_STRICT, "{s:I, s:I, s:o}", "version", &version,
+                       "encoder_layers", &encoder, "layers", &layers) != 0)
         return cae__fail(context, CAE_ERR_FORMAT, "architecture: %.100s", error.text);
     const size_t count = json_array_size(layers);
     if (count == 0 || encoder < 1 || (uint64_t)encoder > count)
@@ -141,13 +170,13 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context, json_t
 
 cae_status cae__architecture_read(cae_spec **out, cae_context *context, const char *text)
 {
-    json_error_t error;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!json)
-        return cae__fail(context, CAE_ERR_FORMAT, "the architecture is not JSON: %.100s",
-                         error.text);
+    json_t *json;
+    cae_status status =
+        cae__json_parse(&json, context, text, strlen(text), "the architecture");
+    if (status != CAE_OK)
+        return status;
     cae_spec *spec = NULL;
-    cae_status status = cae_spec_create(&spec, context);
+    status = cae_spec_create(&spec, context);
     if (status == CAE_OK)
         status = read_layers(spec, context, json);
     json_decref(json);

@@ -2,12 +2,10 @@
 #ifndef CAE_ARCHITECTURE_H
 #define CAE_ARCHITECTURE_H
 
-#include <jansson.h>
-
 #include "../network/network.h"
+#include "json_text.h"
 
-/* The text, to be freed with free(); NULL when memory ran out. */
-char *cae__architecture_write(const cae_model *model);
+void cae__architecture_write(struct cae__text *text, const cae_model *model);
 /* A description with every check of the API made on it. */
 cae_status cae__architecture_read(cae_spec **out, cae_context *context, const char *text);
 

@@ -3,29 +3,17 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "architecture.h"
-#include "file.h"
+#include "../base/file.h"
 
 #define ARCHITECTURE_KEY "libcae.architecture"
 
 /* --- Writing ------------------------------------------------------------------------------------ */
 
-json_t *cae__model_metadata(const cae_model *model)
-{
-    char *architecture = cae__architecture_write(model);
-    json_t *metadata = architecture ? json_pack("{s:s, s:s, s:s}", "format", "pt",
-                                                ARCHITECTURE_KEY, architecture, "libcae.version",
-                                                cae_version_string())
-                                    : NULL;
-    free(architecture);
-    return metadata;
-}
-
-void cae__model_tensors(struct cae__tensor_out *tensors, const cae_model *model, const float *flat,
-                        const char *prefix)
+static void describe(struct cae__tensor_out *tensors, const cae_model *model, const float *flat,
+                     const char *prefix)
 {
     for (int i = 0; i < model->tensor_count; i++) {
         const struct cae__tensor *t = &model->tensors[i];
@@ -35,20 +23,42 @@ void cae__model_tensors(struct cae__tensor_out *tensors, const cae_model *model,
     }
 }
 
-static cae_status to_bytes(unsigned char **data, size_t *size, const cae_model *model)
+cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model *model,
+                            const float *const *flats, const char *const *prefixes, int count,
+                            const struct cae__metadata *extra)
 {
     const cae_context *context = model->handle.context;
-    struct cae__tensor_out *tensors =
-        cae__alloc(context, (size_t)model->tensor_count, sizeof *tensors);
-    json_t *metadata = cae__model_metadata(model);
-    cae_status status = tensors && metadata ? CAE_OK : cae__fail_memory(context);
-    if (status == CAE_OK) {
-        cae__model_tensors(tensors, model, model->parameters, "");
-        status = cae__safetensors_write(data, size, context, tensors, model->tensor_count, metadata);
+    const int total = count * model->tensor_count;
+    struct cae__tensor_out *tensors = cae__alloc(context, (size_t)total, sizeof *tensors);
+    struct cae__text architecture;
+    cae__text_init(&architecture, context);
+    cae__architecture_write(&architecture, model);
+
+    cae_status status = CAE_OK;
+    if (!tensors || architecture.failed) {
+        status = cae__fail_memory(context);
+    } else {
+        const struct cae__metadata metadata[] = {
+            {"format", "pt"},
+            {ARCHITECTURE_KEY, architecture.bytes},
+            extra ? *extra : (struct cae__metadata){"libcae.version", cae_version_string()},
+            {"libcae.version", cae_version_string()},
+        };
+        for (int i = 0; i < count; i++)
+            describe(tensors + i * model->tensor_count, model, flats[i], prefixes[i]);
+        status = cae__safetensors_write(data, size, context, tensors, total, metadata,
+                                        extra ? 4 : 3);
     }
-    json_decref(metadata);
+    cae__text_finish(&architecture);
     cae__free(context, tensors);
     return status;
+}
+
+static cae_status to_bytes(unsigned char **data, size_t *size, const cae_model *model)
+{
+    const float *const flats[] = {model->parameters};
+    const char *const prefixes[] = {""};
+    return cae__model_bytes(data, size, model, flats, prefixes, 1, NULL);
 }
 
 cae_status cae_model_save(const cae_model *model, const char *path)
@@ -115,17 +125,18 @@ cae_status cae__model_read_flat(float *flat, const cae_model *model, const cae_c
     return CAE_OK;
 }
 
-/* Nothing but the model's parameters and an optimizer's state. */
+/* Nothing but the model's parameters, which are all there, and an optimizer's state. */
 static cae_status check_strangers(const cae_model *model, const cae_context *context,
                                   const struct cae__safetensors *file)
 {
-    for (size_t i = 0; i < file->count; i++) {
-        const char *name = file->tensors[i].name;
-        if (!cae__model_find(model, name) &&
-            strncmp(name, CAE__OPTIMIZER_PREFIX, strlen(CAE__OPTIMIZER_PREFIX)) != 0)
-            return cae__fail(context, CAE_ERR_FORMAT,
-                             "tensor \"%.64s\" is none of the model's parameters", name);
-    }
+    int64_t others = 0;
+    for (size_t i = 0; i < file->count; i++)
+        others += strncmp(file->tensors[i].name, CAE__OPTIMIZER_PREFIX,
+                          strlen(CAE__OPTIMIZER_PREFIX)) != 0;
+    if (others > model->tensor_count)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "the file has %" PRId64 " parameter tensors, the model %d", others,
+                         model->tensor_count);
     return CAE_OK;
 }
 
@@ -133,7 +144,7 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
                             const struct cae__safetensors *file)
 {
     /* before anything of that size is allocated */
-    const size_t values = file->count ? file->tensors[file->count - 1].end / sizeof(float) : 0;
+    const size_t values = file->size / sizeof(float);
     if ((uint64_t)spec->parameters > values)
         return cae__fail(context, CAE_ERR_FORMAT,
                          "the architecture has %" PRId64 " parameters, the file room for %zu",
@@ -184,7 +195,7 @@ cae_status cae_model_load_memory(cae_model **out, cae_context *context, const vo
     return from_bytes(out, context, data, size);
 }
 
-cae_status cae__name_file(const cae_context *context, cae_status status, const char *path)
+static cae_status name_file(const cae_context *context, cae_status status, const char *path)
 {
     if (status == CAE_OK || status == CAE_ERR_MEMORY)
         return status;
@@ -193,26 +204,47 @@ cae_status cae__name_file(const cae_context *context, cae_status status, const c
     return cae__fail(context, status, "%.200s: %s", path, reason);
 }
 
+cae_status cae__with_file(const cae_context *context, const char *path, cae__take_fn take,
+                          void *target)
+{
+    unsigned char *data;
+    size_t size;
+    if (!path)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
+    cae_status status = cae__file_read(&data, &size, context, path);
+    if (status != CAE_OK)
+        return status;
+    status = name_file(context, take(target, data, size), path);
+    cae__free(context, data);
+    return status;
+}
+
+struct load {
+    cae_model **out;
+    cae_context *context;
+};
+
+static cae_status take_model(void *target, const void *data, size_t size)
+{
+    const struct load *load = target;
+    return from_bytes(load->out, load->context, data, size);
+}
+
 cae_status cae_model_load(cae_model **out, cae_context *context, const char *path)
 {
     if (!out)
         return cae__fail(context, CAE_ERR_ARGUMENT, "out is NULL");
     *out = NULL;
-    if (!context || !path)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", context ? "path" : "context");
-    unsigned char *data;
-    size_t size;
-    cae_status status = cae__file_read(&data, &size, context, path);
-    if (status != CAE_OK)
-        return status;
-    status = cae__name_file(context, from_bytes(out, context, data, size), path);
-    cae__free(context, data);
-    return status;
+    if (!context)
+        return CAE_ERR_ARGUMENT;
+    struct load load = {out, context};
+    return cae__with_file(context, path, take_model, &load);
 }
 
-static cae_status load_weights(cae_model *model, const cae_context *context, const void *data,
-                               size_t size)
+static cae_status take_weights(void *target, const void *data, size_t size)
 {
+    cae_model *model = target;
+    const cae_context *context = model->handle.context;
     struct cae__safetensors file;
     cae_status status = cae__safetensors_open(&file, context, data, size);
     if (status != CAE_OK)
@@ -223,8 +255,10 @@ static cae_status load_weights(cae_model *model, const cae_context *context, con
         status = cae__fail_memory(context);
     if (status == CAE_OK)
         status = cae__model_read_flat(flat, model, context, &file, "");
-    if (status == CAE_OK)
+    if (status == CAE_OK) {
         memcpy(model->parameters, flat, model->parameter_count * sizeof *flat);
+        model->revision++;
+    }
     cae__free(context, flat);
     cae__safetensors_close(&file, context);
     return status;
@@ -232,32 +266,39 @@ static cae_status load_weights(cae_model *model, const cae_context *context, con
 
 cae_status cae_model_load_weights(cae_model *model, const char *path)
 {
-    if (!model)
-        return CAE_ERR_ARGUMENT;
-    const cae_context *context = model->handle.context;
-    if (!path)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
-    unsigned char *data;
-    size_t size;
-    cae_status status = cae__file_read(&data, &size, context, path);
-    if (status != CAE_OK)
-        return status;
-    status = cae__name_file(context, load_weights(model, context, data, size), path);
-    cae__free(context, data);
-    return status;
+    return model ? cae__with_file(model->handle.context, path, take_weights, model)
+                 : CAE_ERR_ARGUMENT;
 }
 
-cae_status cae__model_same_architecture(const cae_model *model, const cae_context *context,
+static bool same_layer(const struct cae__layer *a, const struct cae__layer *b)
+{
+    return a->transposed == b->transposed && a->in_channels == b->in_channels &&
+           a->out_channels == b->out_channels && a->kernel_h == b->kernel_h &&
+           a->kernel_w == b->kernel_w && a->stride_h == b->stride_h &&
+           a->stride_w == b->stride_w && a->padding_h == b->padding_h &&
+           a->padding_w == b->padding_w && a->dilation_h == b->dilation_h &&
+           a->dilation_w == b->dilation_w && a->output_padding_h == b->output_padding_h &&
+           a->output_padding_w == b->output_padding_w && a->bias == b->bias &&
+           a->activation == b->activation &&
+           (a->activation != CAE_ACTIVATION_LEAKY_RELU || a->slope == b->slope);
+}
+
+cae_status cae__model_same_architecture(const cae_model *model,
                                         const struct cae__safetensors *file)
 {
-    const char *found = cae__safetensors_text(file, ARCHITECTURE_KEY);
-    char *own = cae__architecture_write(model);
-    if (!own)
-        return cae__fail_memory(context);
-    const bool same = found && strcmp(found, own) == 0;
-    free(own);
+    cae_context *context = model->handle.context;
+    const char *text = cae__safetensors_text(file, ARCHITECTURE_KEY);
+    if (!text)
+        return cae__fail(context, CAE_ERR_FORMAT, "the file says no architecture");
+    cae_spec *spec;
+    const cae_status status = cae__architecture_read(&spec, context, text);
+    if (status != CAE_OK)
+        return status;
+    bool same = spec->count == model->layer_count && cae__spec_encoder(spec) == model->encoder;
+    for (int i = 0; i < spec->count && same; i++)
+        same = same_layer(&spec->layers[i], &model->layers[i]);
+    cae_spec_destroy(spec);
     return same ? CAE_OK
                 : cae__fail(context, CAE_ERR_FORMAT,
-                            "the file holds %s architecture than this model",
-                            found ? "another" : "no");
+                            "the file holds another architecture than this model");
 }

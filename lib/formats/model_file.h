@@ -7,12 +7,12 @@
 
 #define CAE__OPTIMIZER_PREFIX "optim."
 
-/* Text that every libcae file carries: format, version, architecture. NULL: out of memory. */
-json_t *cae__model_metadata(const cae_model *model);
-
-/* Describe the tensors of `flat`, laid out as the parameters are, with a prefix before each name. */
-void cae__model_tensors(struct cae__tensor_out *tensors, const cae_model *model, const float *flat,
-                        const char *prefix);
+/* The tensors of a model file, `flats` of them for each parameter: the first is the parameters, others
+ * are laid out the same and have `prefixes[i]` before their names. `extra` is one more piece of
+ * metadata, or NULL. */
+cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model *model,
+                            const float *const *flats, const char *const *prefixes, int count,
+                            const struct cae__metadata *extra);
 
 /* Read all of the model's tensors, `prefix` before each name. Values must be finite. On error
  * `flat` is half written. */
@@ -20,10 +20,12 @@ cae_status cae__model_read_flat(float *flat, const cae_model *model, const cae_c
                                 const struct cae__safetensors *file, const char *prefix);
 
 /* CAE_ERR_FORMAT when the file says it holds another architecture. */
-cae_status cae__model_same_architecture(const cae_model *model, const cae_context *context,
+cae_status cae__model_same_architecture(const cae_model *model,
                                         const struct cae__safetensors *file);
 
-/* Put the path before the reason of a failure. */
-cae_status cae__name_file(const cae_context *context, cae_status status, const char *path);
+/* Read a file whole and hand its bytes to `take`; a failure's text begins with the path. */
+typedef cae_status (*cae__take_fn)(void *target, const void *data, size_t size);
+cae_status cae__with_file(const cae_context *context, const char *path, cae__take_fn take,
+                          void *target);
 
 #endif

@@ -61,48 +61,51 @@ static int by_name(const void *a, const void *b)
                   ((const struct cae__tensor_out *)b)->name);
 }
 
-static json_t *describe(const struct cae__tensor_out *tensor, size_t begin)
+static void describe(struct cae__text *text, const struct cae__tensor_out *tensor, size_t begin)
 {
-    json_t *shape = json_array();
+    cae__text_add(text, ",");
+    cae__text_add_string(text, tensor->name);
+    cae__text_add(text, ":{\"dtype\":\"F32\",\"shape\":[");
     for (int i = 0; i < tensor->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
-    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + 4 * tensor->count));
+        cae__text_add(text, "%s%" PRId64, i ? "," : "", tensor->shape[i]);
+    cae__text_add(text, "],\"data_offsets\":[%zu,%zu]}", begin, begin + 4 * tensor->count);
 }
 
-/* The header's text, to be freed with free(); NULL when memory ran out. */
-static char *make_header(const struct cae__tensor_out *tensors, int count, const json_t *metadata)
+static void make_header(struct cae__text *text, const struct cae__tensor_out *tensors, int count,
+                        const struct cae__metadata *metadata, int metadata_count)
 {
-    json_t *header = json_object();
-    bool complete = header && json_object_set_new(header, "__metadata__", json_deep_copy(metadata)) == 0;
     size_t begin = 0;
+    cae__text_add(text, "{\"__metadata__\":{");
+    for (int i = 0; i < metadata_count; i++) {
+        cae__text_add(text, i ? "," : "");
+        cae__text_add_string(text, metadata[i].key);
+        cae__text_add(text, ":");
+        cae__text_add_string(text, metadata[i].value);
+    }
+    cae__text_add(text, "}");
     for (int i = 0; i < count; i++) {
-        complete = complete &&
-                   json_object_set_new(header, tensors[i].name, describe(&tensors[i], begin)) == 0;
+        describe(text, &tensors[i], begin);
         begin += 4 * tensors[i].count;
     }
-    char *text = complete ? json_dumps(header, JSON_COMPACT) : NULL; /* in the order of insertion */
-    json_decref(header);
-    return text;
+    cae__text_add(text, "}");
 }
 
 cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_context *context,
                                   struct cae__tensor_out *tensors, int count,
-                                  const json_t *metadata)
+                                  const struct cae__metadata *metadata, int metadata_count)
 {
+    struct cae__text text;
     qsort(tensors, (size_t)count, sizeof *tensors, by_name);
-    char *text = make_header(tensors, count, metadata);
-    if (!text)
-        return cae__fail_memory(context);
-
-    const size_t length = strlen(text), header = (length + 7) / 8 * 8;
+    cae__text_init(&text, context);
+    make_header(&text, tensors, count, metadata, metadata_count);
+    const size_t length = text.length, header = (length + 7) / 8 * 8;
     size_t total = 8 + header;
     for (int i = 0; i < count; i++)
         total += 4 * tensors[i].count;
-    unsigned char *file = cae__alloc(context, 1, total);
+    unsigned char *file = text.failed ? NULL : cae__alloc(context, 1, total);
     if (file) {
         put_u64(file, header);
-        memcpy(file + 8, text, length);
+        memcpy(file + 8, text.bytes, length);
         memset(file + 8 + length, ' ', header - length);
         unsigned char *values = file + 8 + header;
         for (int i = 0; i < count; i++) {
@@ -110,7 +113,7 @@ cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_
             values += 4 * tensors[i].count;
         }
     }
-    free(text);
+    cae__text_finish(&text);
     if (!file)
         return cae__fail_memory(context);
     *data = file;
@@ -161,7 +164,7 @@ static bool shape_bytes(size_t *bytes, const json_t *shape, size_t bits)
     return product % 8 == 0;
 }
 
-/* Two-dimensional checks are later; here, one entry by itself. */
+/* One entry by itself; how entries lie beside each other is checked when all are known. */
 static cae_status read_entry(struct cae__tensor_in *tensor, const cae_context *context,
                              const char *name, const json_t *entry)
 {
@@ -195,6 +198,12 @@ static int by_offset(const void *a, const void *b)
     if (x->begin != y->begin)
         return x->begin < y->begin ? -1 : 1;
     return x->end < y->end ? -1 : x->end > y->end;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct cae__tensor_in *)a)->name,
+                  ((const struct cae__tensor_in *)b)->name);
 }
 
 /* Tensors must fill the rest of the file without holes, overlaps or trailing bytes. */
@@ -247,8 +256,11 @@ static cae_status read_entries(struct cae__safetensors *file, const cae_context 
         if (status != CAE_OK)
             return status;
     }
+    file->size = available;
     qsort(file->tensors, file->count, sizeof *file->tensors, by_offset);
-    return check_cover(file, context, available);
+    const cae_status status = check_cover(file, context, available);
+    qsort(file->tensors, file->count, sizeof *file->tensors, by_key);
+    return status;
 }
 
 cae_status cae__safetensors_open(struct cae__safetensors *file, const cae_context *context,
@@ -268,18 +280,16 @@ cae_status cae__safetensors_open(struct cae__safetensors *file, const cae_contex
         return cae__fail(context, CAE_ERR_FORMAT,
                          "cut off: a header of %" PRIu64 " bytes in a file of %zu", header, size);
 
-    json_error_t error;
-    file->header = json_loadb((const char *)bytes + 8, (size_t)header, JSON_REJECT_DUPLICATES,
-                              &error);
-    if (!file->header)
-        return cae__fail(context, CAE_ERR_FORMAT, "the header is not JSON: %.100s at byte %d",
-                         error.text, error.position);
+    cae_status status = cae__json_parse(&file->header, context, (const char *)bytes + 8,
+                                        (size_t)header, "the header");
+    if (status != CAE_OK)
+        return status;
     if (!json_is_object(file->header)) {
         cae__safetensors_close(file, context);
         return cae__fail(context, CAE_ERR_FORMAT, "the header is not a JSON object");
     }
     file->values = bytes + 8 + header;
-    const cae_status status = read_entries(file, context, size - 8 - (size_t)header);
+    status = read_entries(file, context, size - 8 - (size_t)header);
     if (status != CAE_OK)
         cae__safetensors_close(file, context);
     return status;
@@ -295,10 +305,8 @@ void cae__safetensors_close(struct cae__safetensors *file, const cae_context *co
 const struct cae__tensor_in *cae__safetensors_find(const struct cae__safetensors *file,
                                                    const char *name)
 {
-    for (size_t i = 0; i < file->count; i++)
-        if (strcmp(file->tensors[i].name, name) == 0)
-            return &file->tensors[i];
-    return NULL;
+    const struct cae__tensor_in wanted = {.name = name};
+    return file->count ? bsearch(&wanted, file->tensors, file->count, sizeof wanted, by_key) : NULL;
 }
 
 const char *cae__safetensors_text(const struct cae__safetensors *file, const char *key)
@@ -328,35 +336,32 @@ static bool same_shape(const json_t *found, const int64_t *shape, int rank)
     return true;
 }
 
-cae_status cae__safetensors_expect(const struct cae__safetensors *file, const cae_context *context,
-                                   const char *name, const int64_t *shape, int rank)
+static cae_status wrong_shape(const cae_context *context, const struct cae__tensor_in *tensor,
+                              const int64_t *shape, int rank)
 {
-    const struct cae__tensor_in *tensor = cae__safetensors_find(file, name);
-    if (!tensor)
-        return cae__fail(context, CAE_ERR_FORMAT, "there is no tensor \"%s\"", name);
-    if (!tensor->is_f32)
-        return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is not float32 (F32)", name);
-    if (!same_shape(tensor->shape, shape, rank)) {
-        char expected[96], found[96];
-        int64_t extents[6];
-        const size_t dimensions = json_array_size(tensor->shape);
-        for (size_t i = 0; i < dimensions && i < 6; i++)
-            extents[i] = json_integer_value(json_array_get(tensor->shape, i));
-        return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is %s, expected %s", name,
-                         shape_text(found, sizeof found, extents, dimensions < 6 ? (int)dimensions : 6),
-                         shape_text(expected, sizeof expected, shape, rank));
-    }
-    return CAE_OK;
+    enum { MOST = 6 }; /* extents shown */
+    char expected[160], found[160];
+    int64_t extents[MOST];
+    const size_t dimensions = json_array_size(tensor->shape);
+    const int shown = dimensions < MOST ? (int)dimensions : MOST;
+    for (int i = 0; i < shown; i++)
+        extents[i] = json_integer_value(json_array_get(tensor->shape, (size_t)i));
+    return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is %s, expected %s", tensor->name,
+                     shape_text(found, sizeof found, extents, shown),
+                     shape_text(expected, sizeof expected, shape, rank));
 }
 
 cae_status cae__safetensors_read(float *values, const struct cae__safetensors *file,
                                  const cae_context *context, const char *name, const int64_t *shape,
                                  int rank)
 {
-    const cae_status status = cae__safetensors_expect(file, context, name, shape, rank);
-    if (status != CAE_OK)
-        return status;
     const struct cae__tensor_in *tensor = cae__safetensors_find(file, name);
+    if (!tensor)
+        return cae__fail(context, CAE_ERR_FORMAT, "there is no tensor \"%s\"", name);
+    if (!tensor->is_f32)
+        return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is not float32 (F32)", name);
+    if (!same_shape(tensor->shape, shape, rank))
+        return wrong_shape(context, tensor, shape, rank);
     get_floats(values, file->values + tensor->begin, (tensor->end - tensor->begin) / 4);
     return CAE_OK;
 }

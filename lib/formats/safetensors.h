@@ -3,9 +3,7 @@
 #ifndef CAE_SAFETENSORS_H
 #define CAE_SAFETENSORS_H
 
-#include <jansson.h>
-
-#include "../base/base.h"
+#include "json_text.h"
 
 #define CAE__NAME_LENGTH 48 /* of the tensors that libcae writes, closing zero included */
 
@@ -18,11 +16,15 @@ struct cae__tensor_out {
     size_t count;
 };
 
-/* The bytes of a whole file, to be freed with cae__free. `tensors` is sorted in place. `metadata` is
- * an object of strings. */
+struct cae__metadata {
+    const char *key, *value;
+};
+
+/* The bytes of a whole file, to be freed with cae__free. `tensors` is sorted in place; `metadata` is
+ * written in the order given. */
 cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_context *context,
                                   struct cae__tensor_out *tensors, int count,
-                                  const json_t *metadata);
+                                  const struct cae__metadata *metadata, int metadata_count);
 
 /* A tensor that was found in a file; `name` and `shape` live with the reader. */
 struct cae__tensor_in {
@@ -36,8 +38,9 @@ struct cae__safetensors {
     json_t *header;
     const json_t *metadata; /* object of strings, or NULL */
     const unsigned char *values;
-    struct cae__tensor_in *tensors; /* in file order */
+    struct cae__tensor_in *tensors; /* by name */
     size_t count;
+    size_t size; /* bytes of values */
 };
 
 /* Check every rule of the format. The reader borrows `data`. */
@@ -54,8 +57,5 @@ const char *cae__safetensors_text(const struct cae__safetensors *file, const cha
 cae_status cae__safetensors_read(float *values, const struct cae__safetensors *file,
                                  const cae_context *context, const char *name, const int64_t *shape,
                                  int rank);
-/* The same checks without the copy. */
-cae_status cae__safetensors_expect(const struct cae__safetensors *file, const cae_context *context,
-                                   const char *name, const int64_t *shape, int rank);
 
 #endif

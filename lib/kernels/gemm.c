@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <cae/cae.h>
+
 #define ONE_THREAD_LIMIT 262144
 
 #if CAE__HAVE_OPENBLAS
@@ -23,9 +25,9 @@ static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, i
                 m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
 }
 
-void cae__blas_info(char *text, size_t capacity)
+static const char *blas_name(void)
 {
-    snprintf(text, capacity, "%s", openblas_get_config());
+    return openblas_get_config();
 }
 
 #else
@@ -52,9 +54,9 @@ static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, i
     }
 }
 
-void cae__blas_info(char *text, size_t capacity)
+static const char *blas_name(void)
 {
-    snprintf(text, capacity, "built-in products (no BLAS)");
+    return "built-in products (no BLAS)";
 }
 
 #endif
@@ -86,4 +88,11 @@ void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n,
         cae__gemm(a_op, b_op, m, n, half, a, lda, b, ldb, beta, c, ldc);
         cae__gemm(a_op, b_op, m, n, k - half, a + a_skip, lda, b + b_skip, ldb, 1.0f, c, ldc);
     }
+}
+
+size_t cae_build_info(char *text, size_t capacity)
+{
+    const int length = snprintf(text, text ? capacity : 0, "libcae %s, %s", cae_version_string(),
+                                blas_name());
+    return length < 0 ? 0 : (size_t)length;
 }

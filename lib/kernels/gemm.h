@@ -11,7 +11,4 @@ enum cae__transpose { CAE__PLAIN = 0, CAE__TRANSPOSED = 1 };
 void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
                const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
-/* Which BLAS this is, as one line. */
-void cae__blas_info(char *text, size_t capacity);
-
 #endif

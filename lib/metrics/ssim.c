@@ -42,9 +42,9 @@ static struct window window_of(int32_t kind)
 }
 
 /* ring [LARGEST][MOMENTS][width] */
-size_t cae__ssim_scratch(int width)
+uint64_t cae__ssim_scratch(int width)
 {
-    return sizeof(double) * LARGEST * MOMENTS * (size_t)width;
+    return sizeof(double) * LARGEST * MOMENTS * (uint64_t)width;
 }
 
 static void filter_row(double *moments, size_t width, const float *a, const float *b, int positions,

@@ -31,24 +31,45 @@ static void run_block(void *job, int64_t block, int worker)
                       used);
 }
 
-static cae_status check_images(const cae_context *context, const float *y, size_t y_count,
-                               const float *x, int64_t count, const struct cae__plan *plan)
+static cae_status check_array(const cae_context *context, const float *array, size_t values,
+                              const char *name, int64_t count, int channels, int height, int width)
 {
-    const struct cae__stage *last = &plan->stages[plan->count - 1];
-    if (!x || !y)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", x ? "the output" : "the input");
     size_t expected;
-    if (!cae__multiply(&expected, last->out_length / (size_t)plan->lanes, (size_t)count) ||
-        expected != y_count)
+    if (!array && values > 0)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", name);
+    if (!cae__multiply(&expected, (size_t)channels * (size_t)height * (size_t)width,
+                       (size_t)count) ||
+        expected != values)
         return cae__fail(context, CAE_ERR_SHAPE,
-                         "the output array has %zu values, expected %" PRId64 " x %dx%dx%d",
-                         y_count, count, last->layer->out_channels, last->out_h, last->out_w);
+                         "%s has %zu values, expected %" PRId64 " x %dx%dx%d", name, values, count,
+                         channels, height, width);
+    return CAE_OK;
+}
+
+static cae_status run_images(struct run *run, cae_context *context, size_t x_count, size_t y_count)
+{
+    const struct cae__plan *plan = &run->plan;
+    const struct cae__stage *first = &plan->stages[0], *last = &plan->stages[plan->count - 1];
+    cae_status status = check_array(context, run->x, x_count, "the input", run->count,
+                                    first->layer->in_channels, first->in_h, first->in_w);
+    if (status == CAE_OK)
+        status = check_array(context, run->y, y_count, "the output", run->count,
+                             last->layer->out_channels, last->out_h, last->out_w);
+    const int64_t blocks = cae__plan_blocks(plan, run->count);
+    if (status == CAE_OK)
+        status = cae__scratch_reserve(
+            context, blocks, (2 * (uint64_t)plan->longest + plan->columns) * sizeof(float));
+    if (status != CAE_OK)
+        return status;
+    run->x_length = first->in_length / (size_t)plan->lanes;
+    run->y_length = last->out_length / (size_t)plan->lanes;
+    cae__parallel(context, blocks, run_block, run);
     return CAE_OK;
 }
 
 static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae_context *context,
-                           const float *x, int64_t count, int32_t height, int32_t width,
-                           int32_t part)
+                           const float *x, size_t x_count, int64_t count, int32_t height,
+                           int32_t width, int32_t part)
 {
     if (!model)
         return cae__fail(context, CAE_ERR_ARGUMENT, "model is NULL");
@@ -61,44 +82,34 @@ static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae
     cae_status status = cae__check_part(context, model, part);
     if (status != CAE_OK)
         return status;
-
     struct run run = {.context = context, .x = x, .y = y, .count = count};
-    const int lanes = cae__lanes_for(count);
-    const int64_t blocks = (count + lanes - 1) / lanes;
-    status = cae__plan_init(&run.plan, context, model, part, height, width, lanes);
+    status = cae__plan_init(&run.plan, context, model, part, height, width, count);
     if (status != CAE_OK)
         return status;
-    status = check_images(context, y, y_count, x, count, &run.plan);
-    if (status == CAE_OK)
-        status = cae__scratch_reserve(context, blocks,
-                                      (2 * run.plan.longest + run.plan.columns) * sizeof(float));
-    if (status == CAE_OK) {
-        run.x_length = run.plan.stages[0].in_length / (size_t)lanes;
-        run.y_length = run.plan.stages[run.plan.count - 1].out_length / (size_t)lanes;
-        cae__parallel(context, blocks, run_block, &run);
-    }
+    status = run_images(&run, context, x_count, y_count);
     cae__plan_finish(&run.plan, context);
     return status;
 }
 
 cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
-                             cae_context *context, const float *x, int64_t count, int32_t height,
-                             int32_t width)
+                             cae_context *context, const float *x, size_t x_count, int64_t count,
+                             int32_t height, int32_t width)
 {
-    return run_part(y, y_count, model, context, x, count, height, width, CAE_PART_WHOLE);
+    return run_part(y, y_count, model, context, x, x_count, count, height, width, CAE_PART_WHOLE);
 }
 
 cae_status cae_model_encode(float *latent, size_t latent_count, const cae_model *model,
-                            cae_context *context, const float *x, int64_t count, int32_t height,
-                            int32_t width)
+                            cae_context *context, const float *x, size_t x_count, int64_t count,
+                            int32_t height, int32_t width)
 {
-    return run_part(latent, latent_count, model, context, x, count, height, width,
+    return run_part(latent, latent_count, model, context, x, x_count, count, height, width,
                     CAE_PART_ENCODER);
 }
 
 cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
-                            cae_context *context, const float *latent, int64_t count,
-                            int32_t height, int32_t width)
+                            cae_context *context, const float *latent, size_t latent_count,
+                            int64_t count, int32_t height, int32_t width)
 {
-    return run_part(y, y_count, model, context, latent, count, height, width, CAE_PART_DECODER);
+    return run_part(y, y_count, model, context, latent, latent_count, count, height, width,
+                    CAE_PART_DECODER);
 }

@@ -231,6 +231,7 @@ cae_status cae_model_set_tensor(cae_model *model, const char *name, const float 
         return cae__fail(model->handle.context, CAE_ERR_NUMERIC,
                          "%s: a value is not finite", tensor->name);
     memcpy(model->parameters + tensor->at, values, count * sizeof *values);
+    model->revision++;
     return CAE_OK;
 }
 

@@ -73,6 +73,7 @@ struct cae_model {
     int tensor_count;
     float *parameters; /* flat; an optimizer may exchange the block, never its size */
     size_t parameter_count;
+    uint64_t revision; /* counts the changes of the parameters */
 };
 
 /* Parameters zero, not yet initialized. */
@@ -95,15 +96,19 @@ struct cae__plan {
     struct cae__stage *stages;
     int count;
     int lanes;
-    size_t columns;     /* floats of scratch that any stage needs */
-    size_t longest;     /* floats of the longest input or output */
+    uint64_t columns; /* floats of scratch that any stage needs */
+    size_t longest;   /* floats of the longest input or output */
 };
 
-/* Lanes for `count` images: interleaved while there are enough to fill them. */
-int cae__lanes_for(int64_t count);
+#define CAE__MOST_LANES 8
 
+/* A plan for `count` images: interleaved where there are enough of them to fill the lanes and they
+ * are small, one by one where they are few or large. */
 cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
-                          const cae_model *model, int32_t part, int height, int width, int lanes);
+                          const cae_model *model, int32_t part, int height, int width,
+                          int64_t count);
+/* Blocks that `count` images make. */
+int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count);
 void cae__plan_finish(struct cae__plan *plan, const cae_context *context);
 /* Point the stages at the model's parameters, which an optimizer may have exchanged. */
 void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part);

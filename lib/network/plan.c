@@ -1,15 +1,6 @@
 /* plan.c - a network at one image size: shapes and scratch settled once, then run block by block. */
 #include "network.h"
 
-/* Eight images side by side: runs of whole vectors on every machine, and a block of the reference
- * network that stays within a common L2 cache (docs/architecture.md has the measurement). */
-#define LANES 8
-
-int cae__lanes_for(int64_t count)
-{
-    return count >= LANES ? LANES : 1;
-}
-
 void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part)
 {
     int first, end;
@@ -34,8 +25,8 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
-                          const cae_model *model, int32_t part, int height, int width, int lanes)
+static cae_status init(struct cae__plan *plan, const cae_context *context, const cae_model *model,
+                       int32_t part, int height, int width, int lanes)
 {
     int first, end;
     cae__part_layers(&first, &end, model, part);
@@ -55,12 +46,35 @@ cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
         height = stage->out_h;
         width = stage->out_w;
         plan->longest = larger(plan->longest, larger(stage->in_length, stage->out_length));
-        plan->columns = larger(plan->columns,
-                               (size_t)cae__column_rows(&stage->window) *
-                                   (size_t)cae__tile_length(&stage->window, stage->tile));
+        const uint64_t columns = (uint64_t)cae__column_rows(&stage->window) *
+                                 (uint64_t)cae__tile_length(&stage->window, stage->tile);
+        plan->columns = plan->columns > columns ? plan->columns : columns;
     }
     cae__plan_bind(plan, model, part);
     return CAE_OK;
+}
+
+/* Eight images side by side: runs of whole vectors on every machine, and a block of the reference
+ * network that stays within a common L2 cache (docs/architecture.md has the measurement). The rows of
+ * large images are long enough by themselves, and eight of them would only cost memory. */
+#define LARGE 65536 /* pixels */
+
+cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
+                          const cae_model *model, int32_t part, int height, int width,
+                          int64_t count)
+{
+    if (count >= CAE__MOST_LANES && (int64_t)height * width <= LARGE) {
+        const cae_status status =
+            init(plan, context, model, part, height, width, CAE__MOST_LANES);
+        if (status != CAE_ERR_SHAPE) /* a decoder may enlarge: eight can be too many where one fits */
+            return status;
+    }
+    return init(plan, context, model, part, height, width, 1);
+}
+
+int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count)
+{
+    return count / plan->lanes + (count % plan->lanes != 0);
 }
 
 void cae__plan_finish(struct cae__plan *plan, const cae_context *context)

@@ -1,7 +1,7 @@
 /* noise.c - Gaussian noise: Philox words through Box & Muller's transform.
  *
  *   counter = (block, image low, visit, purpose << 24 | image high)   key = seed
- *   u1 = (word0 >> 8) + 1) 2^-24 in (0, 1]    u2 = (word1 >> 8) 2^-24 in [0, 1)
+ *   u1 = ((word0 >> 8) + 1) 2^-24 in (0, 1]    u2 = (word1 >> 8) 2^-24 in [0, 1)
  *   n0 = sqrt(-2 ln u1) cos(2 pi u2)          n1 = sqrt(-2 ln u1) sin(2 pi u2)
  *
  * One counter gives four words and so four normals. CHUNK counters are worked at a time, each step a
@@ -75,15 +75,15 @@ static void philox_chunk(uint32_t w[4][CHUNK], uint32_t first, uint32_t image, u
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         for (int i = 0; i < CHUNK; i++) {
-            const uint64_t p0 = (uint64_t)0xD2511F53u * w[0][i];
-            const uint64_t p1 = (uint64_t)0xCD9E8D57u * w[2][i];
+            const uint64_t p0 = (uint64_t)CAE__PHILOX_MULTIPLIER_0 * w[0][i];
+            const uint64_t p1 = (uint64_t)CAE__PHILOX_MULTIPLIER_1 * w[2][i];
             w[0][i] = (uint32_t)(p1 >> 32) ^ w[1][i] ^ k0;
             w[1][i] = (uint32_t)p1;
             w[2][i] = (uint32_t)(p0 >> 32) ^ w[3][i] ^ k1;
             w[3][i] = (uint32_t)p0;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+        k0 += CAE__PHILOX_WEYL_0;
+        k1 += CAE__PHILOX_WEYL_1;
     }
 }
 

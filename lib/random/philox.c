@@ -2,25 +2,20 @@
  * numbers: as easy as 1, 2, 3" (SC 2011). The tests hold it to the published known answers. */
 #include "random.h"
 
-#define MULTIPLIER_0 0xD2511F53u
-#define MULTIPLIER_1 0xCD9E8D57u
-#define WEYL_0 0x9E3779B9u /* golden ratio */
-#define WEYL_1 0xBB67AE85u /* sqrt(3) - 1 */
-
 void cae__philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
 
     for (int round = 0; round < 10; round++) {
-        const uint64_t p0 = (uint64_t)MULTIPLIER_0 * c0;
-        const uint64_t p1 = (uint64_t)MULTIPLIER_1 * c2;
+        const uint64_t p0 = (uint64_t)CAE__PHILOX_MULTIPLIER_0 * c0;
+        const uint64_t p1 = (uint64_t)CAE__PHILOX_MULTIPLIER_1 * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
         c1 = (uint32_t)p1;
         c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
         c3 = (uint32_t)p0;
-        k0 += WEYL_0;
-        k1 += WEYL_1;
+        k0 += CAE__PHILOX_WEYL_0;
+        k1 += CAE__PHILOX_WEYL_1;
     }
     out[0] = c0;
     out[1] = c1;

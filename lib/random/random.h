@@ -15,6 +15,11 @@ enum cae__purpose {
     CAE__FOR_LEAVES = 4
 };
 
+#define CAE__PHILOX_MULTIPLIER_0 0xD2511F53u
+#define CAE__PHILOX_MULTIPLIER_1 0xCD9E8D57u
+#define CAE__PHILOX_WEYL_0 0x9E3779B9u /* golden ratio */
+#define CAE__PHILOX_WEYL_1 0xBB67AE85u /* sqrt(3) - 1 */
+
 /* Philox4x32-10 (Salmon et al. 2011): a 128-bit counter under a 64-bit key. */
 void cae__philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 

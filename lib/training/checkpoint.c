@@ -5,14 +5,14 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "../formats/file.h"
+#include "../base/file.h"
 #include "../formats/model_file.h"
 #include "training.h"
 
 #define TRAINER_KEY "libcae.trainer"
+#define MOST_COUNT ((int64_t)1 << 53) /* further than anyone trains, and clear of overflow */
 
 static const char *const moment_prefixes[2] = {CAE__OPTIMIZER_PREFIX "m.",
                                                CAE__OPTIMIZER_PREFIX "v."};
@@ -48,48 +48,34 @@ static struct state state_of(const cae_trainer *trainer)
 
 /* --- Writing ------------------------------------------------------------------------------------ */
 
-/* The text, to be freed with free(). */
-static char *write_state(const struct state *s)
+static void write_state(struct cae__text *text, const struct state *s)
 {
-    char bits[24], seed[24];
-    snprintf(bits, sizeof bits, "%" PRIu64, s->loss_sum_bits);
-    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
-    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:s, s:I}",
-                             "step", (json_int_t)s->step, "epoch", (json_int_t)s->epoch,
-                             "position", (json_int_t)s->position, "updates", (json_int_t)s->updates,
-                             "loss_sum_bits", bits, "seed", seed, "batch", (json_int_t)s->batch,
-                             "images", (json_int_t)s->images, "shuffle", (json_int_t)s->shuffle,
-                             "optimizer", s->optimizer, "moments", (json_int_t)s->moments);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    return text;
+    cae__text_add(text, "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"position\":%" PRId64
+                  ",\"updates\":%" PRId64, s->step, s->epoch, s->position, s->updates);
+    cae__text_add(text, ",\"loss_sum_bits\":\"%" PRIu64 "\",\"seed\":\"%" PRIu64 "\"",
+                  s->loss_sum_bits, s->seed);
+    cae__text_add(text, ",\"batch\":%" PRId64 ",\"images\":%" PRId64 ",\"shuffle\":%" PRId64
+                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "}", s->batch, s->images, s->shuffle,
+                  s->optimizer, s->moments);
 }
 
 static cae_status to_bytes(unsigned char **data, size_t *size, const cae_trainer *trainer)
 {
     const cae_context *context = trainer->handle.context;
-    const cae_model *model = trainer->model;
     const cae_optimizer *optimizer = trainer->optimizer;
+    const float *const flats[] = {trainer->model->parameters, optimizer->moments[0],
+                                  optimizer->moments[1]};
+    const char *const prefixes[] = {"", moment_prefixes[0], moment_prefixes[1]};
     const struct state state = state_of(trainer);
-
-    const int count = model->tensor_count * (1 + optimizer->moment_count);
-    struct cae__tensor_out *tensors = cae__alloc(context, (size_t)count, sizeof *tensors);
-    json_t *metadata = cae__model_metadata(model);
-    char *text = write_state(&state);
-    cae_status status = CAE_OK;
-    if (!tensors || !metadata || !text ||
-        json_object_set_new(metadata, TRAINER_KEY, json_string(text)) != 0)
-        status = cae__fail_memory(context);
-    if (status == CAE_OK) {
-        cae__model_tensors(tensors, model, model->parameters, "");
-        for (int i = 0; i < optimizer->moment_count; i++)
-            cae__model_tensors(tensors + (i + 1) * model->tensor_count, model,
-                               optimizer->moments[i], moment_prefixes[i]);
-        status = cae__safetensors_write(data, size, context, tensors, count, metadata);
-    }
-    free(text);
-    json_decref(metadata);
-    cae__free(context, tensors);
+    struct cae__text text;
+    cae__text_init(&text, context);
+    write_state(&text, &state);
+    const struct cae__metadata extra = {TRAINER_KEY, text.bytes};
+    const cae_status status =
+        text.failed ? cae__fail_memory(context)
+                    : cae__model_bytes(data, size, trainer->model, flats, prefixes,
+                                       1 + optimizer->moment_count, &extra);
+    cae__text_finish(&text);
     return status;
 }
 
@@ -148,7 +134,8 @@ static cae_status read_state(struct state *s, const cae_context *context, json_t
     else
         loss_sum = -1.0;
     if (!(loss_sum >= 0.0 && isfinite(loss_sum)) || !parse_u64(&s->seed, seed) || step < 0 ||
-        epoch < 0 || updates < 0 || position < 0 || position >= images)
+        step > MOST_COUNT || epoch < 0 || epoch > MOST_COUNT || updates < 0 ||
+        updates > MOST_COUNT || position < 0 || position >= images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");
     return CAE_OK;
 }
@@ -179,51 +166,68 @@ static cae_status check_state(const struct state *found, const struct state *own
     return CAE_OK;
 }
 
-/* Everything is read into the copies that an update would write, then they change places. */
+/* Parameters, then moments, one flat array after the other. */
+static cae_status read_flats(float *flats, const cae_trainer *trainer,
+                             const struct cae__safetensors *file)
+{
+    const cae_context *context = trainer->handle.context;
+    const cae_model *model = trainer->model;
+    cae_status status = cae__model_read_flat(flats, model, context, file, "");
+    for (int i = 0; i < trainer->optimizer->moment_count && status == CAE_OK; i++)
+        status = cae__model_read_flat(flats + (size_t)(i + 1) * model->parameter_count, model,
+                                      context, file, moment_prefixes[i]);
+    return status;
+}
+
+/* All or nothing: read aside, then take over. */
 static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *file,
                         const struct state *s)
 {
     const cae_context *context = trainer->handle.context;
     cae_optimizer *optimizer = trainer->optimizer;
-    optimizer->can_undo = false; /* the spare copies are about to be overwritten */
-    cae_status status =
-        cae__model_read_flat(optimizer->spare_parameters, trainer->model, context, file, "");
-    for (int i = 0; i < optimizer->moment_count && status == CAE_OK; i++)
-        status = cae__model_read_flat(optimizer->spare_moments[i], trainer->model, context, file,
-                                      moment_prefixes[i]);
+    const size_t count = trainer->model->parameter_count, bytes = count * sizeof(float);
+    float *flats = cae__alloc(context, (size_t)(1 + optimizer->moment_count), bytes);
+    cae_status status = flats ? read_flats(flats, trainer, file) : cae__fail_memory(context);
+    if (status == CAE_OK) {
+        memcpy(trainer->model->parameters, flats, bytes);
+        trainer->model->revision++;
+        for (int i = 0; i < optimizer->moment_count; i++)
+            memcpy(optimizer->moments[i], flats + (size_t)(i + 1) * count, bytes);
+    }
+    cae__free(context, flats);
     if (status != CAE_OK)
         return status;
-    cae__optimizer_exchange(optimizer);
     optimizer->updates = s->updates;
     trainer->now = (struct cae__cursor){s->step, s->epoch, s->position, 0.0};
     memcpy(&trainer->now.loss_sum, &s->loss_sum_bits, sizeof s->loss_sum_bits);
-    trainer->progress.step = s->step;
-    trainer->progress.epoch = s->epoch;
-    trainer->progress.images = s->position;
-    trainer->progress.epoch_done = 0;
-    trainer->progress.loss = 0.0;
-    trainer->progress.epoch_loss =
-        s->position ? trainer->now.loss_sum / (double)s->position : 0.0;
+    trainer->progress = (cae_progress){
+        .size = sizeof trainer->progress,
+        .step = s->step,
+        .epoch = s->epoch,
+        .images = s->position,
+        .epoch_loss = s->position ? trainer->now.loss_sum / (double)s->position : 0.0};
     return CAE_OK;
 }
 
-static cae_status resume(cae_trainer *trainer, const void *data, size_t size)
+static cae_status take_checkpoint(void *target, const void *data, size_t size)
 {
+    cae_trainer *trainer = target;
     const cae_context *context = trainer->handle.context;
     struct cae__safetensors file;
     cae_status status = cae__safetensors_open(&file, context, data, size);
     if (status != CAE_OK)
         return status;
     const char *text = cae__safetensors_text(&file, TRAINER_KEY);
-    json_error_t error;
-    json_t *json = text ? json_loads(text, JSON_REJECT_DUPLICATES, &error) : NULL;
+    json_t *json = NULL;
     struct state found;
     const struct state own = state_of(trainer);
-    status = json ? read_state(&found, context, json)
+    status = text ? cae__json_parse(&json, context, text, strlen(text), "the trainer state")
                   : cae__fail(context, CAE_ERR_FORMAT,
                               "not a checkpoint: no trainer state (metadata " TRAINER_KEY ")");
     if (status == CAE_OK)
-        status = cae__model_same_architecture(trainer->model, context, &file);
+        status = read_state(&found, context, json);
+    if (status == CAE_OK)
+        status = cae__model_same_architecture(trainer->model, &file);
     if (status == CAE_OK)
         status = check_state(&found, &own, context);
     if (status == CAE_OK)
@@ -235,17 +239,6 @@ static cae_status resume(cae_trainer *trainer, const void *data, size_t size)
 
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path)
 {
-    if (!trainer)
-        return CAE_ERR_ARGUMENT;
-    const cae_context *context = trainer->handle.context;
-    if (!path)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
-    unsigned char *data;
-    size_t size;
-    cae_status status = cae__file_read(&data, &size, context, path);
-    if (status != CAE_OK)
-        return status;
-    status = cae__name_file(context, resume(trainer, data, size), path);
-    cae__free(context, data);
-    return status;
+    return trainer ? cae__with_file(trainer->handle.context, path, take_checkpoint, trainer)
+                   : CAE_ERR_ARGUMENT;
 }

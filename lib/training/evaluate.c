@@ -39,9 +39,9 @@ struct evaluation {
     struct figures *figures; /* one per image */
 };
 
-static size_t block_floats(const struct cae__plan *plan)
+static uint64_t block_floats(const struct cae__plan *plan)
 {
-    return 2 * plan->stages[0].in_length + 2 * plan->longest + plan->columns;
+    return 2 * (uint64_t)plan->stages[0].in_length + 2 * (uint64_t)plan->longest + plan->columns;
 }
 
 static void judge(double *figures, const cae_dataset *d, const float *clean, const float *other,
@@ -118,28 +118,13 @@ static cae_evaluation summarize(const struct evaluation *e)
     };
 }
 
-static cae_status check_fit(const cae_context *context, const struct cae__plan *plan,
-                            const cae_dataset *d)
-{
-    const struct cae__stage *last = &plan->stages[plan->count - 1];
-    if (last->layer->out_channels != d->channels || last->out_h != d->height ||
-        last->out_w != d->width)
-        return cae__fail(context, CAE_ERR_SHAPE,
-                         "the model turns %dx%dx%d into %dx%dx%d; a comparison needs the same shape",
-                         d->channels, d->height, d->width, last->layer->out_channels, last->out_h,
-                         last->out_w);
-    return CAE_OK;
-}
-
 static cae_status run(cae_evaluation *result, struct evaluation *e, cae_context *context)
 {
     const int64_t count = e->dataset->count;
-    const int64_t blocks = (count + e->plan.lanes - 1) / e->plan.lanes;
-    cae_status status = check_fit(context, &e->plan, e->dataset);
-    if (status == CAE_OK)
-        status = cae__scratch_reserve(context, blocks,
-                                      cae__ssim_scratch(e->dataset->width) +
-                                          block_floats(&e->plan) * sizeof(float));
+    const int64_t blocks = cae__plan_blocks(&e->plan, count);
+    const cae_status status = cae__scratch_reserve(
+        context, blocks,
+        cae__ssim_scratch(e->dataset->width) + block_floats(&e->plan) * sizeof(float));
     if (status != CAE_OK)
         return status;
     e->figures = cae__alloc(context, (size_t)count, sizeof *e->figures);
@@ -171,9 +156,9 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "noise_sigma is %g, expected a finite value >= 0, and reserved must be 0",
                          o.noise_sigma);
-    if (model->layers[0].in_channels != dataset->channels)
-        return cae__fail(context, CAE_ERR_SHAPE, "the model reads %d channels, the dataset has %d",
-                         model->layers[0].in_channels, dataset->channels);
+    status = cae__check_fit(context, model, dataset);
+    if (status != CAE_OK)
+        return status;
     status = cae__result_write(context, out, &nothing, sizeof nothing, CAE__OPTIONS_MINIMUM,
                                "cae_evaluation");
     if (status != CAE_OK)
@@ -181,7 +166,7 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
 
     struct evaluation e = {.context = context, .dataset = dataset, .options = &o};
     status = cae__plan_init(&e.plan, context, model, CAE_PART_WHOLE, dataset->height,
-                            dataset->width, cae__lanes_for(dataset->count));
+                            dataset->width, dataset->count);
     if (status != CAE_OK)
         return status;
     cae_evaluation result = nothing;

@@ -17,12 +17,18 @@ const char *cae__optimizer_name(int32_t kind)
     return kind == CAE_OPTIMIZER_SGD ? "sgd" : kind == CAE_OPTIMIZER_ADAM ? "adam" : "adamw";
 }
 
-static cae_status check_rate(const cae_context *context, double rate)
+/* Values are used as floats: what a float cannot hold is out of range. */
+static bool fits(double value)
 {
-    if (rate > 0.0 && isfinite((float)rate))
+    return isfinite(value) && isfinite((float)value);
+}
+
+static cae_status check_rate(const cae_context *context, double rate, cae_status status)
+{
+    if (fits(rate) && (float)rate > 0.0f)
         return CAE_OK;
-    return cae__fail(context, CAE_ERR_OPTIONS,
-                     "learning_rate is %g, expected a finite value > 0", rate);
+    return cae__fail(context, status, "learning_rate is %g, expected above 0 and at most 3.4e38",
+                     rate);
 }
 
 static cae_status check_options(const cae_context *context, const cae_optimizer_options *o)
@@ -39,18 +45,19 @@ static cae_status check_options(const cae_context *context, const cae_optimizer_
         double value;
     } fractions[] = {{"momentum", o->momentum}, {"beta1", o->beta1}, {"beta2", o->beta2}};
     for (int i = 0; i < 3; i++)
-        if (!(fractions[i].value >= 0.0 && fractions[i].value < 1.0))
-            return cae__fail(context, CAE_ERR_OPTIONS, "%s is %g, expected in [0, 1)",
+        if (!(fractions[i].value >= 0.0 && (float)fractions[i].value < 1.0f))
+            return cae__fail(context, CAE_ERR_OPTIONS, "%s is %.9g, expected in [0, 1)",
                              fractions[i].name, fractions[i].value);
     if (o->nesterov && o->momentum == 0.0)
         return cae__fail(context, CAE_ERR_OPTIONS, "nesterov needs a momentum > 0");
-    if (!(o->epsilon > 0.0 && isfinite(o->epsilon)))
-        return cae__fail(context, CAE_ERR_OPTIONS, "epsilon is %g, expected a finite value > 0",
-                         o->epsilon);
-    if (!(o->weight_decay >= 0.0 && isfinite(o->weight_decay)))
+    if (!(fits(o->epsilon) && (float)o->epsilon > 0.0f))
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "weight_decay is %g, expected a finite value >= 0", o->weight_decay);
-    return check_rate(context, o->learning_rate);
+                         "epsilon is %g, expected above 0 (1.4e-45 at least) and at most 3.4e38",
+                         o->epsilon);
+    if (!(fits(o->weight_decay) && o->weight_decay >= 0.0))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "weight_decay is %g, expected >= 0 and at most 3.4e38", o->weight_decay);
+    return check_rate(context, o->learning_rate, CAE_ERR_OPTIONS);
 }
 
 static int moments_of(const cae_optimizer_options *o)
@@ -123,7 +130,8 @@ cae_status cae_optimizer_set_learning_rate(cae_optimizer *optimizer, double lear
 {
     if (!optimizer)
         return CAE_ERR_ARGUMENT;
-    const cae_status status = check_rate(optimizer->handle.context, learning_rate);
+    const cae_status status =
+        check_rate(optimizer->handle.context, learning_rate, CAE_ERR_ARGUMENT);
     if (status == CAE_OK)
         optimizer->options.learning_rate = learning_rate;
     return status;
@@ -185,11 +193,23 @@ static void swap(float **a, float **b)
 void cae__optimizer_exchange(cae_optimizer *optimizer)
 {
     swap(&optimizer->model->parameters, &optimizer->spare_parameters);
+    optimizer->model->revision++;
     for (int i = 0; i < optimizer->moment_count; i++)
         swap(&optimizer->moments[i], &optimizer->spare_moments[i]);
 }
 
-void cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate)
+/* Before it is put in place, so that nothing has to be repaired. */
+static bool update_is_finite(const cae_optimizer *optimizer)
+{
+    const size_t count = optimizer->model->parameter_count;
+    bool finite = cae__all_finite(optimizer->spare_parameters, count);
+    for (int i = 0; i < optimizer->moment_count; i++)
+        finite = finite && cae__all_finite(optimizer->spare_moments[i], count);
+    return finite;
+}
+
+bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate,
+                           const void *owner)
 {
     const struct update update = {
         .count = optimizer->model->parameter_count,
@@ -201,21 +221,26 @@ void cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, doub
         .new_first = optimizer->spare_moments[0],
         .new_second = optimizer->spare_moments[1],
     };
-    optimizer->updates++;
+    optimizer->undo_owner = NULL; /* the spare copies are being overwritten */
     if (optimizer->options.kind == CAE_OPTIMIZER_SGD)
         sgd(&update, &optimizer->options, learning_rate);
     else
-        adam(&update, &optimizer->options, learning_rate, optimizer->updates);
+        adam(&update, &optimizer->options, learning_rate, optimizer->updates + 1);
+    if (!update_is_finite(optimizer))
+        return false;
     cae__optimizer_exchange(optimizer);
-    optimizer->can_undo = true;
+    optimizer->updates++;
+    optimizer->undo_owner = owner;
+    optimizer->undo_revision = optimizer->model->revision;
+    return true;
 }
 
-bool cae__optimizer_undo(cae_optimizer *optimizer)
+bool cae__optimizer_undo(cae_optimizer *optimizer, const void *owner)
 {
-    if (!optimizer->can_undo)
+    if (optimizer->undo_owner != owner || optimizer->undo_revision != optimizer->model->revision)
         return false;
     cae__optimizer_exchange(optimizer);
     optimizer->updates--;
-    optimizer->can_undo = false;
+    optimizer->undo_owner = NULL;
     return true;
 }

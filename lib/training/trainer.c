@@ -41,7 +41,7 @@ static cae_status check_options(const cae_context *context, const cae_trainer_op
     if (o->shuffle < 0 || o->shuffle > 1 || o->reserved != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "shuffle is %d, expected 0 or 1, and reserved must be 0", (int)o->shuffle);
-    if (!(o->huber_delta > 0.0 && isfinite((float)o->huber_delta)))
+    if (!((float)o->huber_delta > 0.0f && isfinite((float)o->huber_delta)))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "huber_delta is %g, expected a finite value > 0", o->huber_delta);
     if (!(o->noise_sigma >= 0.0 && isfinite((float)o->noise_sigma)))
@@ -53,27 +53,30 @@ static cae_status check_options(const cae_context *context, const cae_trainer_op
     return cae__schedule_check(context, o);
 }
 
-static cae_status check_fit(const cae_model *model, const cae_dataset *d)
+cae_status cae__check_fit(const cae_context *context, const cae_model *model,
+                          const cae_dataset *d)
 {
-    const cae_context *context = model->handle.context;
-    int32_t in, c, h, w;
-    cae_model_channels(&in, NULL, model, CAE_PART_WHOLE);
-    if (in != d->channels)
+    if (model->layers[0].in_channels != d->channels)
+        return cae__fail(context, CAE_ERR_SHAPE, "the model reads %d channels, the dataset has %d",
+                         model->layers[0].in_channels, d->channels);
+    struct cae__stage stage = {.out_h = d->height, .out_w = d->width};
+    for (int i = 0; i < model->layer_count; i++) {
+        const cae_status status = cae__stage_init(context, &stage, &model->layers[i], i,
+                                                  stage.out_h, stage.out_w, 1);
+        if (status != CAE_OK)
+            return status;
+    }
+    if (stage.layer->out_channels != d->channels || stage.out_h != d->height ||
+        stage.out_w != d->width)
         return cae__fail(context, CAE_ERR_SHAPE,
-                         "the model reads %d channels, the dataset has %d", (int)in, d->channels);
-    const cae_status status =
-        cae_model_output_shape(&c, &h, &w, model, CAE_PART_WHOLE, d->height, d->width);
-    if (status != CAE_OK)
-        return status;
-    if (c != d->channels || h != d->height || w != d->width)
-        return cae__fail(context, CAE_ERR_SHAPE,
-                         "the model turns %dx%dx%d into %dx%dx%d; training needs the same shape",
-                         d->channels, d->height, d->width, (int)c, (int)h, (int)w);
+                         "the model turns %dx%dx%d into %dx%dx%d, expected the same shape",
+                         d->channels, d->height, d->width, stage.layer->out_channels, stage.out_h,
+                         stage.out_w);
     return CAE_OK;
 }
 
 /* One worker's memory, every piece starting on a cache line. */
-struct workspace {
+struct cae__workspace {
     float *images;   /* [lanes][length]: read, then corrupted in place */
     float *target;   /* [length][lanes]; the input itself when there is no noise */
     float *gradient, *spare;
@@ -81,37 +84,43 @@ struct workspace {
     float *buffers[]; /* input, then the output of every stage */
 };
 
-static size_t padded(size_t floats)
+static uint64_t padded(uint64_t floats)
 {
     return (floats + 15) / 16 * 16;
 }
 
-static size_t header_floats(const struct cae__plan *plan)
+static uint64_t header_floats(const struct cae__plan *plan)
 {
-    return padded((sizeof(struct workspace) + ((size_t)plan->count + 1) * sizeof(float *) +
-                   sizeof(float) - 1) / sizeof(float));
+    const size_t bytes =
+        sizeof(struct cae__workspace) + ((size_t)plan->count + 1) * sizeof(float *);
+    return padded((bytes + sizeof(float) - 1) / sizeof(float));
 }
 
-static size_t workspace_floats(const struct cae__plan *plan)
+static uint64_t workspace_floats(const struct cae__plan *plan)
 {
-    size_t floats = header_floats(plan) + 3 * padded(plan->stages[0].in_length);
+    uint64_t floats = header_floats(plan) + 3 * padded(plan->stages[0].in_length);
     for (int i = 0; i < plan->count; i++)
         floats += padded(plan->stages[i].out_length);
     return floats + 2 * padded(plan->longest) + padded(plan->columns);
 }
 
-static float *take(float **free_floats, size_t floats)
+static float *take(float **free_floats, uint64_t floats)
 {
     float *const taken = *free_floats;
     *free_floats += padded(floats);
     return taken;
 }
 
-static void lay_out_workspace(float *block, const struct cae__plan *plan, bool noise)
+static struct cae__workspace *workspace_create(const cae_context *context,
+                                               const struct cae__plan *plan, bool noise)
 {
-    struct workspace *w = (void *)block;
-    float *next = block + header_floats(plan);
+    const uint64_t floats = workspace_floats(plan);
+    float *next = floats > SIZE_MAX ? NULL : cae__alloc(context, (size_t)floats, sizeof *next);
+    struct cae__workspace *w = (void *)next;
+    if (!w)
+        return NULL;
     const size_t in_length = plan->stages[0].in_length;
+    take(&next, header_floats(plan));
     w->images = take(&next, in_length);
     w->buffers[0] = take(&next, in_length);
     w->target = noise ? take(&next, in_length) : w->buffers[0];
@@ -120,6 +129,7 @@ static void lay_out_workspace(float *block, const struct cae__plan *plan, bool n
     w->gradient = take(&next, plan->longest);
     w->spare = take(&next, plan->longest);
     w->columns = take(&next, plan->columns);
+    return w;
 }
 
 /* Workspaces for as many threads as the context has now; more may have been asked for since. */
@@ -130,7 +140,8 @@ static cae_status ensure_workspaces(cae_trainer *trainer)
     if (trainer->workers >= wanted)
         return CAE_OK;
 
-    float **workspaces = cae__alloc_zero(context, (size_t)wanted, sizeof *workspaces);
+    struct cae__workspace **workspaces =
+        cae__alloc_zero(context, (size_t)wanted, sizeof *workspaces);
     if (!workspaces)
         return cae__fail_memory(context);
     if (trainer->workers)
@@ -138,11 +149,11 @@ static cae_status ensure_workspaces(cae_trainer *trainer)
     cae__free(context, trainer->workspaces);
     trainer->workspaces = workspaces;
     while (trainer->workers < wanted) {
-        float *block = cae__alloc(context, trainer->workspace_floats, sizeof(float));
-        if (!block)
+        struct cae__workspace *workspace =
+            workspace_create(context, &trainer->plan, trainer->options.noise_sigma > 0.0);
+        if (!workspace)
             return cae__fail_memory(context);
-        lay_out_workspace(block, &trainer->plan, trainer->options.noise_sigma > 0.0);
-        workspaces[trainer->workers++] = block;
+        workspaces[trainer->workers++] = workspace;
     }
     return CAE_OK;
 }
@@ -153,14 +164,12 @@ static cae_status allocate(cae_trainer *trainer)
     const cae_dataset *d = trainer->dataset;
     const cae_trainer_options *o = &trainer->options;
     const int64_t most = d->count < o->batch ? d->count : o->batch;
-    const int lanes = cae__lanes_for(most);
-    cae_status status = cae__plan_init(&trainer->plan, context, trainer->model, CAE_PART_WHOLE,
-                                       d->height, d->width, lanes);
+    const cae_status status = cae__plan_init(&trainer->plan, context, trainer->model,
+                                             CAE_PART_WHOLE, d->height, d->width, most);
     if (status != CAE_OK)
         return status;
-    trainer->workspace_floats = workspace_floats(&trainer->plan);
 
-    const int64_t blocks = (most + lanes - 1) / lanes;
+    const int64_t blocks = cae__plan_blocks(&trainer->plan, most);
     trainer->slots = blocks < MOST_SLOTS ? (int)blocks : MOST_SLOTS;
     const size_t parameters = trainer->model->parameter_count, slots = (size_t)trainer->slots;
     size_t floats;
@@ -192,7 +201,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     if (status == CAE_OK)
         status = check_options(context, &o);
     if (status == CAE_OK)
-        status = check_fit(model, dataset);
+        status = cae__check_fit(context, model, dataset);
     if (status != CAE_OK)
         return status;
 
@@ -209,7 +218,6 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     trainer->options = o;
     trainer->loss = (struct cae__loss){o.loss, (float)o.huber_delta};
     trainer->progress = no_progress;
-    trainer->progress.learning_rate = optimizer->options.learning_rate;
     status = allocate(trainer);
     if (status != CAE_OK) {
         cae_trainer_destroy(trainer);
@@ -246,32 +254,38 @@ struct batch {
     float scale;   /* 1 / values in the batch */
 };
 
+/* Which image comes at a position of the current epoch. */
+static int64_t image_at(const cae_trainer *trainer, int64_t position)
+{
+    const cae_trainer_options *o = &trainer->options;
+    return !o->shuffle ? position
+                       : (int64_t)cae__permute((uint64_t)position, (uint64_t)trainer->dataset->count,
+                                               o->seed, (uint64_t)trainer->now.epoch);
+}
+
 /* Bring images first .. first + used - 1 of the epoch into the lanes of a block. */
-static void load_block(const cae_trainer *trainer, struct workspace *w, int64_t first, int used)
+static void load_block(const cae_trainer *trainer, struct cae__workspace *w, int64_t first, int used)
 {
     const cae_trainer_options *o = &trainer->options;
     const cae_dataset *d = trainer->dataset;
-    const uint64_t epoch = (uint64_t)trainer->now.epoch;
-    int64_t images[64];
+    int64_t images[CAE__MOST_LANES];
 
     for (int lane = 0; lane < used; lane++) {
-        const uint64_t at = (uint64_t)(first + lane);
-        images[lane] = (int64_t)(o->shuffle ? cae__permute(at, (uint64_t)d->count, o->seed, epoch)
-                                            : at);
+        images[lane] = image_at(trainer, first + lane);
         cae__dataset_read(w->images + (size_t)lane * d->length, d, images[lane]);
     }
     cae__interleave(w->target, w->images, d->length, trainer->plan.lanes, used);
     if (o->noise_sigma > 0.0) {
         for (int lane = 0; lane < used; lane++)
             cae__add_noise(w->images + (size_t)lane * d->length, d->length, (float)o->noise_sigma,
-                           o->seed, (uint32_t)epoch, (uint64_t)images[lane]);
+                           o->seed, (uint32_t)trainer->now.epoch, (uint64_t)images[lane]);
         cae__interleave(w->buffers[0], w->images, d->length, trainer->plan.lanes, used);
     }
 }
 
 /* Sum of the loss over a block; its gradient is added to `gradient`. */
 static double run_block(const struct batch *batch, int64_t block, float *gradient,
-                        struct workspace *w)
+                        struct cae__workspace *w)
 {
     const cae_trainer *trainer = batch->trainer;
     const struct cae__plan *plan = &trainer->plan;
@@ -292,13 +306,13 @@ static void run_slot(void *job, int64_t slot, int worker)
     const struct batch *batch = job;
     const cae_trainer *trainer = batch->trainer;
     const size_t parameters = trainer->model->parameter_count;
-    const int64_t blocks = (batch->count + trainer->plan.lanes - 1) / trainer->plan.lanes;
+    const int64_t blocks = cae__plan_blocks(&trainer->plan, batch->count);
     float *gradient = trainer->slot_gradients + (size_t)slot * parameters;
     double loss = 0.0;
 
     memset(gradient, 0, parameters * sizeof *gradient);
     for (int64_t block = slot; block < blocks; block += trainer->slots)
-        loss += run_block(batch, block, gradient, (void *)trainer->workspaces[worker]);
+        loss += run_block(batch, block, gradient, trainer->workspaces[worker]);
     trainer->slot_losses[slot] = loss;
 }
 
@@ -337,22 +351,41 @@ static void clip(float *gradient, size_t count, double norm, double most)
         gradient[i] *= (float)factor;
 }
 
-static cae_status not_finite(cae_trainer *trainer, double loss, double norm)
+/* The first image of a batch that holds a value that is not finite; -1 when all are. */
+static int64_t find_bad_image(const struct batch *batch)
 {
-    const int64_t step = trainer->now.step + 1;
-    const bool undone = cae__optimizer_undo(trainer->optimizer);
+    const cae_trainer *trainer = batch->trainer;
+    const cae_dataset *d = trainer->dataset;
+    float *pixels = trainer->workspaces[0]->images;
+    for (int64_t i = 0; i < batch->count; i++) {
+        const int64_t image = image_at(trainer, batch->first + i);
+        cae__dataset_read(pixels, d, image);
+        if (!cae__all_finite(pixels, d->length))
+            return image;
+    }
+    return -1;
+}
+
+/* The data is at fault, and then the model is not, or the last update was. */
+static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, double loss,
+                             double norm)
+{
+    const cae_context *context = trainer->handle.context;
+    const int64_t step = trainer->now.step + 1, image = find_bad_image(batch);
+    if (image >= 0)
+        return cae__fail(context, CAE_ERR_NUMERIC,
+                         "step %" PRId64 ": image %" PRId64 " has a value that is not finite", step,
+                         image);
+
+    const bool undone = cae__optimizer_undo(trainer->optimizer, trainer);
     if (undone) {
         trainer->now = trainer->before;
-        trainer->progress.step = trainer->now.step;
-        trainer->progress.epoch = trainer->now.epoch;
-        trainer->progress.images = trainer->now.position;
-        trainer->progress.epoch_done = 0;
+        trainer->progress = trainer->progress_before;
     }
-    return cae__fail(trainer->handle.context, CAE_ERR_NUMERIC,
+    return cae__fail(context, CAE_ERR_NUMERIC,
                      "step %" PRId64 ": the loss is %g and the gradient's norm %g, expected finite "
                      "values; %s", step, fabs(loss), fabs(norm), /* no "-nan" */
-                     undone ? "the update before it was taken back"
-                            : "nothing was updated: look for such values in the data");
+                     undone ? "the update before was taken back" : "nothing was updated");
 }
 
 static void advance(cae_trainer *trainer, int64_t images, double loss, double norm, double rate)
@@ -403,13 +436,17 @@ static cae_status take_step(cae_trainer *trainer)
     loss /= values;
     const double norm = norm_of(trainer->gradient, parameters);
     if (!isfinite(loss) || !isfinite(norm))
-        return not_finite(trainer, loss, norm);
+        return not_finite(trainer, &batch, loss, norm);
 
     clip(trainer->gradient, parameters, norm, o->clip_norm);
     const double rate = trainer->optimizer->options.learning_rate *
                         cae__schedule_factor(o, trainer->now.step);
+    if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer))
+        return cae__fail(context, CAE_ERR_NUMERIC,
+                         "step %" PRId64 ": the update with learning rate %g and a gradient of norm "
+                         "%g is not finite; nothing was updated", trainer->now.step + 1, rate, norm);
     trainer->before = trainer->now;
-    cae__optimizer_update(trainer->optimizer, trainer->gradient, rate);
+    trainer->progress_before = trainer->progress;
     advance(trainer, images, loss, norm, rate);
     return CAE_OK;
 }
@@ -451,7 +488,7 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
     status = write_progress(out, trainer);
     if (out && status == CAE_OK && out->size >= offsetof(cae_progress, loss) + sizeof out->loss)
         out->loss = trainer->progress.epoch_loss;
-    return status == CAE_OK && stop && !trainer->progress.epoch_done ? CAE_STOPPED : status;
+    return status == CAE_OK && stop ? CAE_STOPPED : status;
 }
 
 int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer)

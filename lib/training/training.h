@@ -19,14 +19,17 @@ struct cae_optimizer {
     float *moments[2];
     float *spare_moments[2];
     float *spare_parameters; /* the model has the other copy */
-    bool can_undo;
+    const void *undo_owner;  /* who made the last update, NULL when there is none to take back */
+    uint64_t undo_revision;  /* of the model, right after it */
 };
 
-void cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate);
+/* False, with nothing changed, when the result would not be finite. */
+bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate,
+                           const void *owner);
 /* The two copies change places. */
 void cae__optimizer_exchange(cae_optimizer *optimizer);
-/* Take the last update back, if there is one to take back. */
-bool cae__optimizer_undo(cae_optimizer *optimizer);
+/* Take the last update back, if it was the owner's and nobody changed the model since. */
+bool cae__optimizer_undo(cae_optimizer *optimizer, const void *owner);
 const char *cae__optimizer_name(int32_t kind);
 
 /* --- Schedule ------------------------------------------------------------------------------------------ */
@@ -54,9 +57,8 @@ struct cae_trainer {
     struct cae__loss loss;
 
     struct cae__plan plan;
-    float **workspaces;      /* one per worker, see trainer.c */
+    struct cae__workspace **workspaces; /* one per worker, see trainer.c */
     int workers;
-    size_t workspace_floats;
 
     /* The blocks of a batch are dealt out to a fixed number of slots, each with a gradient of its
      * own; slots are added up in order, so the number of threads changes no bit. */
@@ -65,8 +67,16 @@ struct cae_trainer {
     double *slot_losses;     /* [slots] */
     float *gradient;         /* [parameters], their sum */
 
-    struct cae__cursor now, before; /* `before` goes with the optimizer's undo */
+    struct cae__cursor now;
     cae_progress progress;
+
+    /* What goes with the optimizer's undo. */
+    struct cae__cursor before;
+    cae_progress progress_before;
 };
+
+/* CAE_ERR_SHAPE unless the model maps the dataset's images onto their own shape. */
+cae_status cae__check_fit(const cae_context *context, const cae_model *model,
+                          const cae_dataset *dataset);
 
 #endif

@@ -232,9 +232,13 @@ static inline void assert_same_models(const cae_model *a, const cae_model *b, co
 
 static char test_directory[64];
 
-/* Unchecked fixtures: they run in the parent, which outlives a test that fails. */
+/* Unchecked fixtures: they run in the parent, which outlives a test that fails. In memory where
+ * there is a place for it: the library syncs every file it writes. */
 static inline void directory_setup(void)
 {
+    strcpy(test_directory, "/dev/shm/cae-test-XXXXXX");
+    if (mkdtemp(test_directory))
+        return;
     strcpy(test_directory, "/tmp/cae-test-XXXXXX");
     if (!mkdtemp(test_directory))
         ck_abort_msg("mkdtemp: no directory %s", test_directory);
@@ -252,15 +256,21 @@ static inline void directory_teardown(void)
     nftw(test_directory, directory_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A path there; valid until the eighth call from now. */
+/* A path there, which stays valid; there is room for 64 of them in a program. */
 static inline const char *in_directory(const char *name)
 {
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
+    static char paths[64][256];
+    char path[256];
 
-    snprintf(path, sizeof paths[0], "%s/%s", test_directory, name);
-    return path;
+    snprintf(path, sizeof path, "%s/%s", test_directory, name);
+    for (int i = 0; i < COUNT(paths); i++) {
+        if (paths[i][0] == '\0')
+            strcpy(paths[i], path);
+        if (strcmp(paths[i], path) == 0)
+            return paths[i];
+    }
+    ck_abort_msg("too many paths");
+    return NULL;
 }
 
 static inline void write_file(const char *path, const void *data, size_t size)
@@ -281,6 +291,50 @@ static inline struct bytes file_bytes(const char *path)
     bytes.size = fread(bytes.data, 1, bytes.size, file);
     fclose(file);
     return bytes;
+}
+
+/* --- Safetensors, by hand ----------------------------------------------------------------------- */
+
+/* A file of this header and these values, whether they fit together or not. */
+static inline struct bytes safetensors(const char *header, size_t length, const void *values,
+                                       size_t size)
+{
+    struct bytes file = bytes_new(NULL, 8 + length + size);
+
+    for (int i = 0; i < 8; i++)
+        file.data[i] = (unsigned char)((uint64_t)length >> 8 * i);
+    memcpy(file.data + 8, header, length);
+    if (size)
+        memcpy(file.data + 8 + length, values, size);
+    return file;
+}
+
+static inline size_t header_size(struct bytes file)
+{
+    size_t size = 0;
+
+    for (int i = 7; i >= 0; i--)
+        size = size << 8 | file.data[i];
+    return size;
+}
+
+/* A copy of a file with one text in its header, which must be there once, replaced by another. */
+static inline struct bytes edited(struct bytes file, const char *from, const char *to)
+{
+    const size_t old = header_size(file), size = old - strlen(from) + strlen(to);
+    char *text = calloc(1, old + 1), *header = calloc(1, size + 1), *at;
+    struct bytes result;
+
+    ck_assert(text && header);
+    memcpy(text, file.data + 8, old);
+    at = strstr(text, from);
+    if (!at || strstr(at + 1, from))
+        ck_abort_msg("\"%s\" is not in the header, or more than once: %s", from, text);
+    snprintf(header, size + 1, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    result = safetensors(header, size, file.data + 8 + old, file.size - 8 - old);
+    free(text);
+    free(header);
+    return result;
 }
 
 #endif

@@ -542,12 +542,12 @@ START_TEST(handles_outlive_their_context)
     float x[9 * 25], y[9 * 25], before[9 * 25];
 
     random_floats(1, x, 9 * 25, -1, 1);
-    assert_ok(context, cae_model_forward(before, 9 * 25, model, NULL, x, 9, 5, 5));
+    assert_ok(context, cae_model_forward(before, 9 * 25, model, NULL, x, 9 * 25, 9, 5, 5));
     assert_ok(context, cae_dataset_slice(&slice, dataset, 3, 2));
     cae_context_destroy(context);
     cae_dataset_destroy(dataset);
 
-    ck_assert_int_eq(cae_model_forward(y, 9 * 25, model, NULL, x, 9, 5, 5), CAE_OK);
+    ck_assert_int_eq(cae_model_forward(y, 9 * 25, model, NULL, x, 9 * 25, 9, 5, 5), CAE_OK);
     ck_assert_int_eq(memcmp(y, before, sizeof y), 0);
     ck_assert_int_eq(cae_dataset_get(y, 25, slice, 1), CAE_OK);
     cae_model_destroy(model);
@@ -585,7 +585,7 @@ START_TEST(error_text_goes_to_the_context_of_the_call)
     cae_model *model = small_model(context, 1);
     float x[25] = {0}, y[25];
 
-    assert_fails(other, CAE_ERR_SHAPE, cae_model_forward(y, 24, model, other, x, 1, 5, 5));
+    assert_fails(other, CAE_ERR_SHAPE, cae_model_forward(y, 24, model, other, x, 25, 1, 5, 5));
     assert_says(other, "24");
     ck_assert_str_eq(cae_context_error(context), "");
     cae_model_destroy(model);
@@ -651,7 +651,8 @@ static void forward_all(float *y, const cae_model *model, cae_context *context)
     static float x[VALUES];
 
     random_floats(2, x, VALUES, -1, 1);
-    assert_ok(context, cae_model_forward(y, VALUES, model, context, x, IMAGES, SIDE, SIDE));
+    assert_ok(context,
+              cae_model_forward(y, VALUES, model, context, x, VALUES, IMAGES, SIDE, SIDE));
 }
 
 START_TEST(threads_do_not_change_the_result)

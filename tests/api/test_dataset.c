@@ -454,8 +454,10 @@ static struct bytes batch_bytes(int file, size_t size)
     for (size_t i = 0; i < size; i++) {
         const int record = (int)(i / RECORD), at = (int)(i % RECORD);
 
-        bytes.data[i] = at == 0 ? (unsigned char)((file + record) % 10)
-                                : pixel_of(file, record, at - 1);
+        if (at == 0)
+            bytes.data[i] = (unsigned char)((file + record) % 10); /* the label */
+        else
+            bytes.data[i] = pixel_of(file, record, at - 1);
     }
     return bytes;
 }

@@ -432,7 +432,7 @@ START_TEST(a_hundred_layers)
     assert_ok(context, cae_model_create(&model, context, spec, 1));
     ck_assert_int_eq(cae_model_layer_count(model), 100);
     ck_assert_str_eq(cae_model_tensor_name(model, 199), "99.bias");
-    assert_ok(context, cae_model_forward(y, 9, model, NULL, x, 1, 3, 3));
+    assert_ok(context, cae_model_forward(y, 9, model, NULL, x, 9, 1, 3, 3));
     cae_spec_destroy(spec);
     cae_model_destroy(model);
 }
@@ -695,8 +695,8 @@ START_TEST(a_model_without_a_decoder)
                  cae_model_channels(&channels, NULL, model, CAE_PART_DECODER));
     fails_saying(CAE_ERR_SHAPE, "decoder",
                  cae_model_output_shape(&channels, NULL, NULL, model, CAE_PART_DECODER, 9, 9));
-    fails_saying(CAE_ERR_SHAPE, "decoder", cae_model_decode(y, 1, model, NULL, x, 1, 3, 3));
-    assert_ok(context, cae_model_encode(y, 1, model, NULL, x, 1, 3, 3));
+    fails_saying(CAE_ERR_SHAPE, "decoder", cae_model_decode(y, 1, model, NULL, x, 9, 1, 3, 3));
+    assert_ok(context, cae_model_encode(y, 1, model, NULL, x, 9, 1, 3, 3));
     cae_model_destroy(model);
 }
 END_TEST
@@ -747,7 +747,7 @@ START_TEST(sizes_that_overflow)
         fails_saying(CAE_ERR_SHAPE, "layer 0",
                      cae_model_output_shape(NULL, &h, NULL, model, 2, sides[i][0], sides[i][1]));
         fails(CAE_ERR_SHAPE,
-              cae_model_forward(y, 1, model, NULL, x, 1, sides[i][0], sides[i][1]));
+              cae_model_forward(y, 1, model, NULL, x, 1, 1, sides[i][0], sides[i][1]));
     }
     options.stride_h = options.stride_w = 65535;
     wide = model_of(true, 1, 1, &options);
@@ -821,7 +821,8 @@ static void run_free(struct run *run, const char *what)
 static void run_forward(const struct run *run, const cae_model *model, cae_context *lent)
 {
     assert_ok(context, cae_model_forward(run->y, run->out * (size_t)run->count, model, lent,
-                                         run->x, run->count, run->height, run->width));
+                                         run->x, run->in * (size_t)run->count, run->count,
+                                         run->height, run->width));
 }
 
 static const int32_t counts[] = {1, 3, 8, 9, 17};
@@ -869,9 +870,9 @@ START_TEST(decoding_what_was_encoded_is_forward)
 
         run_forward(&whole, model, NULL);
         assert_ok(context, cae_model_encode(first.y, first.out * n, model, NULL, whole.x,
-                                            counts[k], height, width));
+                                            whole.in * n, counts[k], height, width));
         assert_ok(context, cae_model_decode(second.y, second.out * n, model, NULL, first.y,
-                                            counts[k], h, w));
+                                            first.out * n, counts[k], h, w));
         ck_assert_int_eq(memcmp(second.y, whole.y, whole.out * n * sizeof(float)), 0);
         run_free(&whole, "forward");
         run_free(&first, "encode");
@@ -943,7 +944,8 @@ static void *use_model(void *argument)
 
     user->same = y && cae_context_create(&own, NULL) == CAE_OK;
     for (int i = 0; i < 20 && user->same; i++)
-        user->same = cae_model_forward(y, n, user->model, own, run->x, run->count, run->height,
+        user->same = cae_model_forward(y, n, user->model, own, run->x,
+                                       (size_t)run->count * run->in, run->count, run->height,
                                        run->width) == CAE_OK &&
                      memcmp(y, run->y, n * sizeof *y) == 0;
     cae_context_destroy(own);
@@ -975,19 +977,20 @@ END_TEST
 START_TEST(no_images_are_fine)
 {
     cae_model *model = reference_model(1);
-    float x[1] = {0}, y[1] = {7};
+    float y[1] = {7};
 
-    assert_ok(context, cae_model_forward(y, 0, model, NULL, x, 0, 32, 32));
-    assert_ok(context, cae_model_encode(y, 0, model, NULL, x, 0, 32, 32));
-    assert_ok(context, cae_model_decode(y, 0, model, NULL, x, 0, 28, 28));
-    fails(CAE_ERR_SHAPE, cae_model_forward(y, 1, model, NULL, x, 0, 32, 32));
+    assert_ok(context, cae_model_forward(NULL, 0, model, NULL, NULL, 0, 0, 32, 32));
+    assert_ok(context, cae_model_encode(NULL, 0, model, NULL, NULL, 0, 0, 32, 32));
+    assert_ok(context, cae_model_decode(y, 0, model, NULL, y, 0, 0, 28, 28));
+    fails(CAE_ERR_SHAPE, cae_model_forward(y, 1, model, NULL, NULL, 0, 0, 32, 32));
+    fails(CAE_ERR_SHAPE, cae_model_forward(NULL, 0, model, NULL, y, 1, 0, 32, 32));
     ck_assert(y[0] == 7);
     cae_model_destroy(model);
 }
 END_TEST
 
 typedef cae_status (*run_call)(float *, size_t, const cae_model *, cae_context *, const float *,
-                               int64_t, int32_t, int32_t);
+                               size_t, int64_t, int32_t, int32_t);
 
 /* Each of the three calls, on two images that fit it, with one argument wrong at a time. */
 static const struct {
@@ -1004,31 +1007,53 @@ START_TEST(running_with_wrong_arguments)
 {
     const run_call call = calls[_i].call;
     const int32_t h = calls[_i].height, w = calls[_i].width;
-    const size_t out = calls[_i].out;
+    const size_t in = calls[_i].in, out = calls[_i].out;
     cae_model *model = reference_model(1);
-    float *x = new_floats(calls[_i].in), *y = new_floats(out);
+    float *x = new_floats(in), *y = new_floats(out);
+
+    assert_ok(context, call(y, out, model, NULL, x, in, 2, h, w));
+    memset(y, 0, out * sizeof *y);
+    ck_assert_int_eq(call(y, out, NULL, NULL, x, in, 2, h, w), CAE_ERR_ARGUMENT);
+    fails_saying(CAE_ERR_ARGUMENT, "model", call(y, out, NULL, context, x, in, 2, h, w));
+    fails_saying(CAE_ERR_ARGUMENT, "output", call(NULL, out, model, NULL, x, in, 2, h, w));
+    fails_saying(CAE_ERR_ARGUMENT, "input", call(y, out, model, NULL, NULL, in, 2, h, w));
+    fails_saying(CAE_ERR_ARGUMENT, "-1", call(y, out, model, NULL, x, in, -1, h, w));
+    fails(CAE_ERR_ARGUMENT, call(y, out, model, NULL, x, in, INT64_MIN, h, w));
+    fails_saying(CAE_ERR_ARGUMENT, "1x1", call(y, out, model, NULL, x, in, 2, 0, w));
+    fails_saying(CAE_ERR_ARGUMENT, "1x1", call(y, out, model, NULL, x, in, 2, h, -5));
+    for (size_t i = 0; i < out; i++)
+        ck_assert(y[i] == 0);
+    free(x);
+    free(y);
+    cae_model_destroy(model);
+}
+END_TEST
+
+/* Both arrays must be as long as the images say. */
+START_TEST(running_on_arrays_of_the_wrong_length)
+{
+    const run_call call = calls[_i].call;
+    const int32_t h = calls[_i].height, w = calls[_i].width;
+    const size_t in = calls[_i].in, out = calls[_i].out;
+    const int64_t counts_of_others[] = {0, 1, 3, (int64_t)1 << 62, INT64_MAX};
+    cae_model *model = reference_model(1);
+    float *x = new_floats(in), *y = new_floats(out);
     char found[32];
 
-    assert_ok(context, call(y, out, model, NULL, x, 2, h, w));
-    memset(y, 0, out * sizeof *y);
-    ck_assert_int_eq(call(y, out, NULL, NULL, x, 2, h, w), CAE_ERR_ARGUMENT);
-    fails_saying(CAE_ERR_ARGUMENT, "model", call(y, out, NULL, context, x, 2, h, w));
-    fails_saying(CAE_ERR_ARGUMENT, "output", call(NULL, out, model, NULL, x, 2, h, w));
-    fails_saying(CAE_ERR_ARGUMENT, "input", call(y, out, model, NULL, NULL, 2, h, w));
-    fails_saying(CAE_ERR_ARGUMENT, "-1", call(y, out, model, NULL, x, -1, h, w));
-    fails(CAE_ERR_ARGUMENT, call(y, out, model, NULL, x, INT64_MIN, h, w));
-    fails_saying(CAE_ERR_ARGUMENT, "1x1", call(y, out, model, NULL, x, 2, 0, w));
-    fails_saying(CAE_ERR_ARGUMENT, "1x1", call(y, out, model, NULL, x, 2, h, -5));
-
-    snprintf(found, sizeof found, "%zu", out - 1);
-    fails_saying(CAE_ERR_SHAPE, found, call(y, out - 1, model, NULL, x, 2, h, w));
+    snprintf(found, sizeof found, "output has %zu", out - 1);
+    fails_saying(CAE_ERR_SHAPE, found, call(y, out - 1, model, NULL, x, in, 2, h, w));
     assert_says(context, "expected 2 x");
-    fails(CAE_ERR_SHAPE, call(y, out + 1, model, NULL, x, 2, h, w));
-    fails(CAE_ERR_SHAPE, call(y, 0, model, NULL, x, 2, h, w));
-    fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, 3, h, w));
-    fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, INT64_MAX, h, w));
-    fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, (int64_t)1 << 62, h, w));
-    fails(CAE_ERR_SHAPE, call(y, SIZE_MAX, model, NULL, x, 2, h, w));
+    fails(CAE_ERR_SHAPE, call(y, out + 1, model, NULL, x, in, 2, h, w));
+    fails(CAE_ERR_SHAPE, call(y, 0, model, NULL, x, in, 2, h, w));
+    fails(CAE_ERR_SHAPE, call(y, SIZE_MAX, model, NULL, x, in, 2, h, w));
+    snprintf(found, sizeof found, "input has %zu", in - 1);
+    fails_saying(CAE_ERR_SHAPE, found, call(y, out, model, NULL, x, in - 1, 2, h, w));
+    assert_says(context, "expected 2 x");
+    fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, in + 1, 2, h, w));
+    fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, 0, 2, h, w));
+    fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, SIZE_MAX, 2, h, w));
+    for (int i = 0; i < COUNT(counts_of_others); i++)
+        fails(CAE_ERR_SHAPE, call(y, out, model, NULL, x, in, counts_of_others[i], h, w));
     for (size_t i = 0; i < out; i++)
         ck_assert(y[i] == 0);
     free(x);
@@ -1043,10 +1068,11 @@ START_TEST(images_too_small_for_the_kernels)
     float x[3 * 32 * 4] = {0}, y[3 * 32 * 4];
 
     fails_saying(CAE_ERR_SHAPE, "layer 1",
-                 cae_model_forward(y, 3 * 32 * 4, model, NULL, x, 1, 32, 4));
+                 cae_model_forward(y, 3 * 32 * 4, model, NULL, x, 3 * 32 * 4, 1, 32, 4));
     fails_saying(CAE_ERR_SHAPE, "layer 0",
-                 cae_model_encode(y, 3 * 2 * 2, model, NULL, x, 1, 2, 2));
-    assert_ok(context, cae_model_forward(y, 3 * 5 * 5, model, NULL, x, 1, 5, 5)); /* the smallest */
+                 cae_model_encode(y, 3 * 2 * 2, model, NULL, x, 12, 1, 2, 2));
+    assert_ok(context, /* the smallest */
+              cae_model_forward(y, 3 * 5 * 5, model, NULL, x, 3 * 5 * 5, 1, 5, 5));
     cae_model_destroy(model);
 }
 END_TEST
@@ -1103,6 +1129,7 @@ int main(void)
     tcase_add_test(running, many_threads_use_one_model);
     tcase_add_test(running, no_images_are_fine);
     tcase_add_loop_test(running, running_with_wrong_arguments, 0, COUNT(calls));
+    tcase_add_loop_test(running, running_on_arrays_of_the_wrong_length, 0, COUNT(calls));
     tcase_add_test(running, images_too_small_for_the_kernels);
     suite_add_tcase(suite, running);
     return test_main(suite);

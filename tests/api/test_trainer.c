@@ -639,7 +639,7 @@ START_TEST(clipping_bounds_the_length_and_keeps_the_direction)
 {
     const double limits[] = {1e-3, 0.1, 0};
     struct rig free_rig, rig;
-    float free_gradient[PARAMETERS], gradient[PARAMETERS];
+    float free_gradient[PARAMETERS], gradient[PARAMETERS], expected[PARAMETERS];
     double norm;
 
     rig_small(&free_rig, 1, 8, NULL, NULL);
@@ -663,11 +663,8 @@ START_TEST(clipping_bounds_the_length_and_keeps_the_direction)
             ck_assert_double_eq_tol(norm_of(gradient, PARAMETERS), limit, 1e-4 * limit);
             ck_assert_double_le(norm_of(gradient, PARAMETERS), limit);
             for (int k = 0; k < PARAMETERS; k++)
-                free_gradient[k] *= (float)(limit / norm);
-            assert_close(gradient, free_gradient, PARAMETERS, 1e-4, 0, "direction");
-            for (int k = 0; k < PARAMETERS; k++)
-                free_gradient[k] /= (float)(limit / norm);
-            whole_gradient(free_gradient, &free_rig);
+                expected[k] = free_gradient[k] * (float)(limit / norm);
+            assert_close(gradient, expected, PARAMETERS, 1e-4, 0, "direction");
         }
         rig_free(&rig);
     }
@@ -1089,7 +1086,8 @@ START_TEST(looking_at_the_model_does_not_disturb)
 
         step(&a);
         step(&b);
-        assert_ok(b.context, cae_model_forward(y, 9 * 400, b.model, NULL, x, 9, 20, 20));
+        assert_ok(b.context,
+                  cae_model_forward(y, 9 * 400, b.model, NULL, x, 9 * 400, 9, 20, 20));
         cae_evaluation_init(&evaluation, sizeof evaluation);
         assert_ok(b.context, cae_model_evaluate(&evaluation, b.model, NULL, b.dataset, NULL));
         assert_same_models(a.model, b.model, "looked at and left alone");
@@ -1235,13 +1233,7 @@ START_TEST(a_harmful_update_is_taken_back)
         assert_model_is(&rig, good, "after the update was taken back");
         assert_all_finite(&rig);
         after = progress_of(&rig);
-        ck_assert_int_eq(after.step, before.step);
-        ck_assert_int_eq(after.epoch, before.epoch);
-        ck_assert_int_eq(after.learning_rate < 1, 1);
-        ck_assert_double_eq(after.loss, before.loss);
-        ck_assert_double_eq(after.epoch_loss, before.epoch_loss);
-        ck_assert_int_eq(after.images, before.images);
-        ck_assert_int_eq(after.epoch_done, before.epoch_done);
+        ck_assert_int_eq(memcmp(&after, &before, sizeof after), 0);
 
         assert_ok(rig.context, cae_optimizer_set_learning_rate(rig.optimizer, 1e-2));
         for (int i = harmless; i < 9; i++)
@@ -1454,7 +1446,7 @@ START_TEST(an_evaluation_is_the_mean_of_its_images)
         memcpy(noisy, clean, sizeof noisy);
         ck_assert_int_eq(cae_add_noise(noisy, PIXELS, 0.2, 123, CAE_VISIT_EVALUATION, (uint64_t)i),
                          CAE_OK);
-        assert_ok(c, cae_model_forward(y, PIXELS, rig.model, NULL, noisy, 1, SIDE, SIDE));
+        assert_ok(c, cae_model_forward(y, PIXELS, rig.model, NULL, noisy, PIXELS, 1, SIDE, SIDE));
         for (int k = 0; k < 2; k++) {
             const float *image = k ? noisy : y;
 

@@ -56,7 +56,7 @@ CALLS = {
     "cae_model_create": (i32, [out_handle, handle, handle, u64]),
     "cae_model_destroy": (None, [handle]),
     "cae_model_output_shape": (i32, [ctypes.POINTER(i32)] * 3 + [handle, i32, i32, i32]),
-    "cae_model_forward": (i32, [floats, size, handle, handle, floats, i64, i32, i32]),
+    "cae_model_forward": (i32, [floats, size, handle, handle, floats, size, i64, i32, i32]),
     "cae_model_save": (i32, [handle, text]),
     "cae_model_load": (i32, [out_handle, handle, text]),
     "cae_model_load_memory": (i32, [out_handle, handle, ctypes.c_char_p, size]),
@@ -121,7 +121,7 @@ class Library:
         shape = [i32() for _ in range(3)]
         self.call("cae_model_output_shape", *map(ctypes.byref, shape), model, 2, height, width)
         y = numpy.full([n] + [s.value for s in shape], numpy.nan, numpy.float32)
-        self.call("cae_model_forward", pointer(y), y.size, model, None, pointer(x), n, height,
+        self.call("cae_model_forward", pointer(y), y.size, model, None, pointer(x), x.size, n, height,
                   width)
         return y
 

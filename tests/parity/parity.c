@@ -121,12 +121,12 @@ START_TEST(forward_encode_decode)
     y = guarded_floats(f->x_len);
     latent = guarded_floats(f->latent_len);
     decoded = guarded_floats(f->x_len);
-    assert_ok(t.context, cae_model_forward(y, f->x_len, t.model, NULL, f->x, f->batch, f->height,
-                                           f->width));
-    assert_ok(t.context, cae_model_encode(latent, f->latent_len, t.model, NULL, f->x, f->batch,
-                                          f->height, f->width));
-    assert_ok(t.context, cae_model_decode(decoded, f->x_len, t.model, NULL, f->latent, f->batch,
-                                          h, w));
+    assert_ok(t.context, cae_model_forward(y, f->x_len, t.model, NULL, f->x, f->x_len, f->batch,
+                                           f->height, f->width));
+    assert_ok(t.context, cae_model_encode(latent, f->latent_len, t.model, NULL, f->x, f->x_len,
+                                          f->batch, f->height, f->width));
+    assert_ok(t.context, cae_model_decode(decoded, f->x_len, t.model, NULL, f->latent,
+                                          f->latent_len, f->batch, h, w));
     judge(f->name, t.engine, "forward", relative_error(y, f->y, f->x_len), FORWARD_TOLERANCE);
     judge(f->name, t.engine, "encode", relative_error(latent, f->latent, f->latent_len),
           FORWARD_TOLERANCE);
@@ -152,8 +152,8 @@ START_TEST(forward_of_single_images)
     image = f->x_len / (size_t)f->batch;
     y = guarded_floats(image);
     for (size_t i = 0; i < (size_t)f->batch; i++) {
-        assert_ok(t.context, cae_model_forward(y, image, t.model, NULL, f->x + i * image, 1,
-                                               f->height, f->width));
+        assert_ok(t.context, cae_model_forward(y, image, t.model, NULL, f->x + i * image, image,
+                                               1, f->height, f->width));
         worst = fmax(worst, relative_error(y, f->y + i * image, image));
     }
     judge(f->name, t.engine, "single image", worst, FORWARD_TOLERANCE);

@@ -2,12 +2,15 @@
 #ifndef CAE_FILE_H
 #define CAE_FILE_H
 
-#include "../base/base.h"
+#include "base.h"
 
 #define CAE__FILE_ABSENT (-1)
 
 /* Bytes of a regular file; CAE__FILE_ABSENT when there is nothing of that name. */
 cae_status cae__file_size(int64_t *size, const cae_context *context, const char *path);
+
+/* CAE_ERR_IO unless `path` is a directory. */
+cae_status cae__directory_check(const cae_context *context, const char *path);
 
 /* The whole file in a block to be freed with cae__free. */
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
