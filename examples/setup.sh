@@ -20,6 +20,7 @@ setup_table='
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  torch        python3-torch,python3-skimage  python3-torch,python3-scikit-image  python-pytorch,python-scikit-image  py3-pytorch,py3-scikit-image  pytorch
   venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python'
 
 # is_here NEED - and recent enough?
@@ -31,6 +32,7 @@ is_here()
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
+        torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         venv) python3 -c 'import ensurepip, venv' ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1

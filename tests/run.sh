@@ -5,11 +5,13 @@ set -eu
 usage()
 {
     cat <<END
-usage: sh tests/run.sh [--asan | --valgrind]
+usage: sh tests/run.sh [--asan | --valgrind | --peers]
 
 Installs what is missing, builds into build/test and runs the suite. The last line counts the checks.
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan
   --valgrind   under valgrind's memcheck, in build/valgrind
+  --peers      the comparisons with PyTorch, scikit-image and Python's safetensors, none skipped:
+               installs those three too; in build/peers
 END
 }
 
@@ -31,6 +33,10 @@ case ${1-} in
         needs="$needs valgrind"
         arguments='--setup valgrind --no-suite scripts --no-suite interop'
         export CK_FORK=no ;;
+    --peers)
+        build=build/peers
+        needs="$needs torch venv"
+        arguments='--suite interop --suite parity' ;;
     -h | --help)
         usage
         exit ;;
@@ -47,6 +53,13 @@ cd "$(dirname "$0")/.."
 # shellcheck disable=SC2086         # lists of words
 {
     install_missing $needs
+    if [ $build = build/peers ]; then
+        if [ ! -x build/python/bin/pip ]; then
+            quietly /usr/bin/python3 -m venv --system-site-packages build/python
+        fi
+        quietly build/python/bin/pip install safetensors
+        PATH=$PWD/build/python/bin:$PATH
+    fi
     if [ ! -f $build/build.ninja ]; then
         quietly meson setup $build -Dbuildtype=debugoptimized ${CI:+--werror} $options
     fi
