@@ -187,7 +187,7 @@ failure() {
 }
 
 echo 'not a model' >garbage
-failure 'a data directory that is not there' 'data_batch_1.bin' --data nowhere
+failure 'a data directory that is not there' 'No such file or directory' --data nowhere
 failure 'a data directory without data' 'empty' --data empty
 failure 'a checkpoint that is not there' 'nowhere' --resume nowhere
 failure 'a checkpoint that is none' 'garbage' --resume garbage

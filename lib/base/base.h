@@ -79,17 +79,15 @@ bool cae__multiply(size_t *product, size_t a, size_t b);
 /* --- Options: one rule for every struct --------------------------------------------------------------- */
 
 /* `known` already holds the defaults. An older caller's struct is shorter: what it lacks keeps its
- * default. A newer caller's is longer: fine while the part we cannot read is zero. `minimum` is
- * the size of the first release. NULL `given` means all defaults. */
+ * default. A newer caller's is longer: fine while the part we cannot read is zero. NULL `given`
+ * means all defaults. */
 cae_status cae__options_read(const cae_context *context, void *known, uint32_t known_size,
-                             const void *given, uint32_t minimum, const char *name);
+                             const void *given, const char *name);
 /* The body of every init call: as many bytes of `defaults` as the caller has room for, the rest 0. */
 cae_status cae__options_init(void *given, uint32_t size, const void *defaults, uint32_t known_size);
 /* Write a result into a caller's struct of `*(uint32_t *)given` bytes, leaving that size alone. */
 cae_status cae__result_write(const cae_context *context, void *given, const void *result,
-                             uint32_t known_size, uint32_t minimum, const char *name);
-
-#define CAE__OPTIONS_MINIMUM 8 /* size and one more field: every first release has them */
+                             uint32_t known_size, const char *name);
 
 /* --- Threads ---------------------------------------------------------------------------------------------- */
 

@@ -57,7 +57,7 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
 
     cae_context_options o = defaults;
     cae_status status =
-        cae__options_read(NULL, &o, sizeof o, options, CAE__OPTIONS_MINIMUM, "cae_context_options");
+        cae__options_read(NULL, &o, sizeof o, options, "cae_context_options");
     if (status != CAE_OK)
         return status;
     if (o.threads < 0 || o.threads > CAE__MAX_THREADS || !o.allocate != !o.release ||

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-/* No struct of ours will ever be longer: a larger size is an uninitialized one. */
+/* Every struct has its size and something more, is made of 4-byte units, and will never be longer than
+ * this: any other size is an uninitialized one. */
+#define LEAST 8
 #define LIMIT 4096
 
 static uint32_t size_of(const void *given)
@@ -11,6 +13,18 @@ static uint32_t size_of(const void *given)
     uint32_t size;
     memcpy(&size, given, sizeof size); /* `size` is always the first field */
     return size;
+}
+
+static bool size_is_possible(uint32_t size)
+{
+    return size >= LEAST && size <= LIMIT && size % 4 == 0;
+}
+
+static cae_status wrong_size(const cae_context *context, uint32_t size, const char *name)
+{
+    return cae__fail(context, CAE_ERR_OPTIONS,
+                     "%s: size is %lu, expected that of the struct; call the init function first",
+                     name, (unsigned long)size);
 }
 
 static bool all_zero(const unsigned char *bytes, size_t count)
@@ -22,16 +36,14 @@ static bool all_zero(const unsigned char *bytes, size_t count)
 }
 
 cae_status cae__options_read(const cae_context *context, void *known, uint32_t known_size,
-                             const void *given, uint32_t minimum, const char *name)
+                             const void *given, const char *name)
 {
     if (!given)
         return CAE_OK;
 
     const uint32_t size = size_of(given);
-    if (size < minimum || size > LIMIT)
-        return cae__fail(context, CAE_ERR_OPTIONS,
-                         "%s: size is %lu, expected at least %lu; call the init function first",
-                         name, (unsigned long)size, (unsigned long)minimum);
+    if (!size_is_possible(size))
+        return wrong_size(context, size, name);
     if (size > known_size && !all_zero((const unsigned char *)given + known_size, size - known_size))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "%s: asks for something newer than libcae %s knows", name,
@@ -42,7 +54,7 @@ cae_status cae__options_read(const cae_context *context, void *known, uint32_t k
 
 cae_status cae__options_init(void *given, uint32_t size, const void *defaults, uint32_t known_size)
 {
-    if (!given || size < CAE__OPTIONS_MINIMUM || size > LIMIT)
+    if (!given || !size_is_possible(size))
         return CAE_ERR_OPTIONS;
     memset(given, 0, size);
     memcpy(given, defaults, size < known_size ? size : known_size);
@@ -51,13 +63,11 @@ cae_status cae__options_init(void *given, uint32_t size, const void *defaults, u
 }
 
 cae_status cae__result_write(const cae_context *context, void *given, const void *result,
-                             uint32_t known_size, uint32_t minimum, const char *name)
+                             uint32_t known_size, const char *name)
 {
     const uint32_t size = size_of(given);
-    if (size < minimum || size > LIMIT)
-        return cae__fail(context, CAE_ERR_OPTIONS,
-                         "%s: size is %lu, expected at least %lu; call the init function first",
-                         name, (unsigned long)size, (unsigned long)minimum);
+    if (!size_is_possible(size))
+        return wrong_size(context, size, name);
     memcpy((unsigned char *)given + sizeof size, (const unsigned char *)result + sizeof size,
            (size < known_size ? size : known_size) - sizeof size);
     return CAE_OK;

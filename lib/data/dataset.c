@@ -21,7 +21,7 @@ cae_status cae__dataset_options(const cae_context *context, cae_dataset_options 
 {
     *known = defaults;
     const cae_status status = cae__options_read(context, known, sizeof *known, given,
-                                                CAE__OPTIONS_MINIMUM, "cae_dataset_options");
+                                                "cae_dataset_options");
     if (status != CAE_OK)
         return status;
     if (known->scale < CAE_SCALE_SIGNED || known->scale > CAE_SCALE_UNIT ||

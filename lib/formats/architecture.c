@@ -11,6 +11,7 @@
 #include "architecture.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const activations[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid"};
@@ -71,94 +72,98 @@ static int activation_of(const char *name)
     return -1;
 }
 
-/* A layer's numbers in the order of the unpacking below. */
-enum { IN, OUT, KERNEL, STRIDE = KERNEL + 2, PADDING = STRIDE + 2, DILATION = PADDING + 2,
-       OUTPUT_PADDING = DILATION + 2, NUMBERS = OUTPUT_PADDING + 2 };
-
-static bool all_ints(const json_int_t *numbers)
+/* False when a number is not one that an int holds: no layer has it. */
+static bool to_int(int *to, int64_t number)
 {
-    for (int i = 0; i < NUMBERS; i++)
-        if (numbers[i] < 0 || numbers[i] > INT32_MAX)
-            return false;
-    return true;
+    *to = (int)number;
+    return number >= 0 && number <= INT32_MAX;
 }
 
-static void set_numbers(struct cae__layer *l, const json_int_t *n)
+static bool to_pair(int *h, int *w, const int64_t pair[2])
 {
-    l->in_channels = (int)n[IN];
-    l->out_channels = (int)n[OUT];
-    l->kernel_h = (int)n[KERNEL];
-    l->kernel_w = (int)n[KERNEL + 1];
-    l->stride_h = (int)n[STRIDE];
-    l->stride_w = (int)n[STRIDE + 1];
-    l->padding_h = (int)n[PADDING];
-    l->padding_w = (int)n[PADDING + 1];
-    l->dilation_h = (int)n[DILATION];
-    l->dilation_w = (int)n[DILATION + 1];
-    l->output_padding_h = (int)n[OUTPUT_PADDING];
-    l->output_padding_w = (int)n[OUTPUT_PADDING + 1];
+    return to_int(h, pair[0]) && to_int(w, pair[1]);
 }
 
-static cae_status read_layer(struct cae__layer *l, const cae_context *context, json_t *json,
-                             int index)
+static cae_status read_layer(struct cae__layer *l, const cae_context *context,
+                             const struct cae__json *json, int index)
 {
+    char what[40];
     const char *type, *activation;
-    json_int_t n[NUMBERS];
-    int bias;
-    json_int_t slope_bits = 0;
-    json_error_t error;
-    if (json_unpack_ex(json, &error, JSON_STRICT,
-                       "{s:s, s:I, s:I, s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:[I,I], s:b, s:s, s?I}",
-                       "type", &type, "in", &n[IN], "out", &n[OUT],
-                       "kernel", &n[KERNEL], &n[KERNEL + 1], "stride", &n[STRIDE], &n[STRIDE + 1],
-                       "padding", &n[PADDING], &n[PADDING + 1],
-                       "dilation", &n[DILATION], &n[DILATION + 1],
-                       "output_padding", &n[OUTPUT_PADDING], &n[OUTPUT_PADDING + 1],
-                       "bias", &bias, "activation", &activation,
-                       "slope_bits", &slope_bits) != 0)
-        return cae__fail(context, CAE_ERR_FORMAT, "architecture, layer %d: %.100s", index,
-                         error.text);
-    if (!all_ints(n) || slope_bits < 0 || slope_bits > UINT32_MAX)
-        return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture, layer %d: a number is out of range", index);
-    *l = (struct cae__layer){.bias = bias != 0, .slope = float_of((uint32_t)slope_bits)};
-    set_numbers(l, n);
-    l->transposed = strcmp(type, "conv_transpose") == 0;
+    int64_t in, out, kernel[2], stride[2], padding[2], dilation[2], output_padding[2];
+    int64_t slope_bits = -1;
+    bool bias;
+    const struct cae__field fields[] = {
+        {"type", CAE__FIELD_TEXT, &type, false},
+        {"in", CAE__FIELD_INTEGER, &in, false},
+        {"out", CAE__FIELD_INTEGER, &out, false},
+        {"kernel", CAE__FIELD_PAIR, kernel, false},
+        {"stride", CAE__FIELD_PAIR, stride, false},
+        {"padding", CAE__FIELD_PAIR, padding, false},
+        {"dilation", CAE__FIELD_PAIR, dilation, false},
+        {"output_padding", CAE__FIELD_PAIR, output_padding, false},
+        {"bias", CAE__FIELD_BOOL, &bias, false},
+        {"activation", CAE__FIELD_TEXT, &activation, false},
+        {"slope_bits", CAE__FIELD_INTEGER, &slope_bits, true},
+    };
+    snprintf(what, sizeof what, "architecture, layer %d", index);
+    const cae_status status =
+        cae__json_fields(context, json, fields, sizeof fields / sizeof fields[0], what);
+    if (status != CAE_OK)
+        return status;
+
+    *l = (struct cae__layer){.transposed = strcmp(type, "conv_transpose") == 0, .bias = bias,
+                             .activation = activation_of(activation)};
+    if (!to_int(&l->in_channels, in) || !to_int(&l->out_channels, out) ||
+        !to_pair(&l->kernel_h, &l->kernel_w, kernel) ||
+        !to_pair(&l->stride_h, &l->stride_w, stride) ||
+        !to_pair(&l->padding_h, &l->padding_w, padding) ||
+        !to_pair(&l->dilation_h, &l->dilation_w, dilation) ||
+        !to_pair(&l->output_padding_h, &l->output_padding_w, output_padding) ||
+        slope_bits > UINT32_MAX)
+        return cae__fail(context, CAE_ERR_FORMAT, "%s: a number is out of range", what);
     if (!l->transposed && strcmp(type, "conv") != 0)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture, layer %d: type \"%.32s\", expected \"conv\" or "
-                         "\"conv_transpose\"", index, type);
-    l->activation = activation_of(activation);
+                         "%s: type \"%.32s\", expected \"conv\" or \"conv_transpose\"", what, type);
     if (l->activation < 0)
+        return cae__fail(context, CAE_ERR_FORMAT, "%s: unknown activation \"%.32s\"", what,
+                         activation);
+    if ((l->activation == CAE_ACTIVATION_LEAKY_RELU) != (slope_bits >= 0))
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture, layer %d: unknown activation \"%.32s\"", index, activation);
-    if ((l->activation == CAE_ACTIVATION_LEAKY_RELU) != (json_object_get(json, "slope_bits") != NULL))
-        return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture, layer %d: slope_bits goes with leaky_relu and only with it",
-                         index);
+                         "%s: slope_bits goes with leaky_relu and only with it", what);
+    if (slope_bits >= 0)
+        l->slope = float_of((uint32_t)slope_bits);
     return CAE_OK;
 }
 
-static cae_status read_layers(cae_spec *spec, const cae_context *context, json_t *json)
+static cae_status read_layers(cae_spec *spec, const cae_context *context,
+                              const struct cae__json *json)
 {
-    json_int_t version, encoder;
-    json_t *layers;
-    json_error_t error;
-    if (json_unpack(json, "{s:I}", "version", &version) == 0 && version > VERSION)
+    int64_t version, encoder;
+    const struct cae__json *layers, *early = cae__json_get(json, "version");
+    if (json->kind != CAE__OBJECT)
+        return cae__fail(context, CAE_ERR_FORMAT, "architecture: not a JSON object");
+    if (early && early->kind == CAE__INTEGER && early->integer > VERSION)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "the architecture is of version %lld, this library reads up to %d",
-                         (long long)version, VERSION);
-    if (json_unpack_ex(json, &error, JSON_STRICT, "{s:I, s:I, s:o}", "version", &version,
-                       "encoder_layers", &encoder, "layers", &layers) != 0)
-        return cae__fail(context, CAE_ERR_FORMAT, "architecture: %.100s", error.text);
-    const size_t count = json_array_size(layers);
-    if (count == 0 || encoder < 1 || (uint64_t)encoder > count)
+                         "the architecture is of version %" PRId64 ", this library reads up to %d",
+                         early->integer, VERSION);
+    const struct cae__field fields[] = {
+        {"version", CAE__FIELD_INTEGER, &version, false},
+        {"encoder_layers", CAE__FIELD_INTEGER, &encoder, false},
+        {"layers", CAE__FIELD_ARRAY, &layers, false},
+    };
+    cae_status status = cae__json_fields(context, json, fields, 3, "architecture");
+    if (status != CAE_OK)
+        return status;
+    if (version != VERSION || layers->count == 0 || encoder < 1 || (uint64_t)encoder > layers->count)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture: %zu layers with an encoder of %lld", count,
-                         (long long)encoder);
-    for (size_t i = 0; i < count; i++) {
+                         "architecture: version %" PRId64 ", %zu layers, an encoder of %" PRId64,
+                         version, layers->count, encoder);
+    int index = 0;
+    for (const struct cae__json *item = layers->first; item; item = item->next, index++) {
         struct cae__layer layer;
-        cae_status status = read_layer(&layer, context, json_array_get(layers, i), (int)i);
+        if (item->kind != CAE__OBJECT)
+            return cae__fail(context, CAE_ERR_FORMAT, "architecture, layer %d: not an object", index);
+        status = read_layer(&layer, context, item, index);
         if (status == CAE_OK)
             status = cae__spec_append(spec, &layer);
         if (status != CAE_OK) /* for the API a bad number is a bad argument, here it is a bad file */
@@ -170,16 +175,15 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context, json_t
 
 cae_status cae__architecture_read(cae_spec **out, cae_context *context, const char *text)
 {
-    json_t *json;
-    cae_status status =
-        cae__json_parse(&json, context, text, strlen(text), "the architecture");
+    struct cae__json_document json;
+    cae_status status = cae__json_parse(&json, context, text, strlen(text), "the architecture");
     if (status != CAE_OK)
         return status;
     cae_spec *spec = NULL;
     status = cae_spec_create(&spec, context);
     if (status == CAE_OK)
-        status = read_layers(spec, context, json);
-    json_decref(json);
+        status = read_layers(spec, context, json.root);
+    cae__json_close(&json);
     if (status != CAE_OK) {
         cae_spec_destroy(spec);
         return status;

@@ -3,7 +3,7 @@
 #define CAE_ARCHITECTURE_H
 
 #include "../network/network.h"
-#include "json_text.h"
+#include "json.h"
 
 void cae__architecture_write(struct cae__text *text, const cae_model *model);
 /* A description with every check of the API made on it. */

@@ -141,23 +141,21 @@ static size_t bits_of(const char *dtype)
     return 0;
 }
 
-static bool get_size(size_t *value, const json_t *json)
+static bool get_size(size_t *value, const struct cae__json *json)
 {
-    if (!json_is_integer(json) || json_integer_value(json) < 0 ||
-        (uint64_t)json_integer_value(json) > SIZE_MAX)
+    if (json->kind != CAE__INTEGER || json->integer < 0 || (uint64_t)json->integer > SIZE_MAX)
         return false;
-    *value = (size_t)json_integer_value(json);
+    *value = (size_t)json->integer;
     return true;
 }
 
 /* Bytes that a shape takes; false when they overflow or are not whole. */
-static bool shape_bytes(size_t *bytes, const json_t *shape, size_t bits)
+static bool shape_bytes(size_t *bytes, const struct cae__json *shape, size_t bits)
 {
     size_t product = bits;
-    for (size_t i = 0; i < json_array_size(shape); i++) {
+    for (const struct cae__json *side = shape->first; side; side = side->next) {
         size_t extent;
-        if (!get_size(&extent, json_array_get(shape, i)) ||
-            !cae__multiply(&product, product, extent))
+        if (!get_size(&extent, side) || !cae__multiply(&product, product, extent))
             return false;
     }
     *bytes = product / 8;
@@ -166,15 +164,15 @@ static bool shape_bytes(size_t *bytes, const json_t *shape, size_t bits)
 
 /* One entry by itself; how entries lie beside each other is checked when all are known. */
 static cae_status read_entry(struct cae__tensor_in *tensor, const cae_context *context,
-                             const char *name, const json_t *entry)
+                             const struct cae__json *entry)
 {
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-    const json_t *shape = json_object_get(entry, "shape");
-    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const char *name = entry->key, *dtype = cae__json_text(cae__json_get(entry, "dtype"));
+    const struct cae__json *shape = cae__json_get(entry, "shape");
+    const struct cae__json *offsets = cae__json_get(entry, "data_offsets");
     size_t begin, end, bytes;
-    if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 ||
-        !get_size(&begin, json_array_get(offsets, 0)) ||
-        !get_size(&end, json_array_get(offsets, 1)))
+    if (!dtype || !shape || shape->kind != CAE__ARRAY || !offsets ||
+        offsets->kind != CAE__ARRAY || offsets->count != 2 || !get_size(&begin, offsets->first) ||
+        !get_size(&end, offsets->first->next))
         return cae__fail(context, CAE_ERR_FORMAT,
                          "tensor \"%.64s\": expected a dtype, a shape and two data_offsets", name);
     const size_t bits = bits_of(dtype);
@@ -225,33 +223,31 @@ static cae_status check_cover(const struct cae__safetensors *file, const cae_con
     return CAE_OK;
 }
 
-static cae_status check_metadata(const cae_context *context, const json_t *metadata)
+static cae_status check_metadata(const cae_context *context, const struct cae__json *metadata)
 {
-    const char *key;
-    json_t *value;
-    if (!json_is_object(metadata))
+    if (metadata->kind != CAE__OBJECT)
         return cae__fail(context, CAE_ERR_FORMAT, "__metadata__ is not an object");
-    json_object_foreach((json_t *)metadata, key, value)
-        if (!json_is_string(value))
-            return cae__fail(context, CAE_ERR_FORMAT, "__metadata__ \"%.64s\" is not a text", key);
+    for (const struct cae__json *member = metadata->first; member; member = member->next)
+        if (member->kind != CAE__STRING)
+            return cae__fail(context, CAE_ERR_FORMAT, "__metadata__ \"%.64s\" is not a text",
+                             member->key);
     return CAE_OK;
 }
 
 static cae_status read_entries(struct cae__safetensors *file, const cae_context *context,
                                size_t available)
 {
-    const char *key;
-    json_t *value;
-    file->tensors = cae__alloc(context, json_object_size(file->header) + 1, sizeof *file->tensors);
+    const struct cae__json *root = file->header.root;
+    file->tensors = cae__alloc(context, root->count + 1, sizeof *file->tensors);
     if (!file->tensors)
         return cae__fail_memory(context);
-    json_object_foreach(file->header, key, value) {
+    for (const struct cae__json *member = root->first; member; member = member->next) {
         cae_status status;
-        if (strcmp(key, "__metadata__") == 0) {
-            file->metadata = value;
-            status = check_metadata(context, value);
+        if (strcmp(member->key, "__metadata__") == 0) {
+            file->metadata = member;
+            status = check_metadata(context, member);
         } else {
-            status = read_entry(&file->tensors[file->count++], context, key, value);
+            status = read_entry(&file->tensors[file->count++], context, member);
         }
         if (status != CAE_OK)
             return status;
@@ -284,12 +280,11 @@ cae_status cae__safetensors_open(struct cae__safetensors *file, const cae_contex
                                         (size_t)header, "the header");
     if (status != CAE_OK)
         return status;
-    if (!json_is_object(file->header)) {
-        cae__safetensors_close(file, context);
-        return cae__fail(context, CAE_ERR_FORMAT, "the header is not a JSON object");
-    }
     file->values = bytes + 8 + header;
-    status = read_entries(file, context, size - 8 - (size_t)header);
+    if (file->header.root->kind != CAE__OBJECT)
+        status = cae__fail(context, CAE_ERR_FORMAT, "the header is not a JSON object");
+    else
+        status = read_entries(file, context, size - 8 - (size_t)header);
     if (status != CAE_OK)
         cae__safetensors_close(file, context);
     return status;
@@ -298,7 +293,7 @@ cae_status cae__safetensors_open(struct cae__safetensors *file, const cae_contex
 void cae__safetensors_close(struct cae__safetensors *file, const cae_context *context)
 {
     cae__free(context, file->tensors);
-    json_decref(file->header);
+    cae__json_close(&file->header);
     memset(file, 0, sizeof *file);
 }
 
@@ -311,7 +306,7 @@ const struct cae__tensor_in *cae__safetensors_find(const struct cae__safetensors
 
 const char *cae__safetensors_text(const struct cae__safetensors *file, const char *key)
 {
-    return json_string_value(json_object_get(file->metadata, key));
+    return cae__json_text(cae__json_get(file->metadata, key));
 }
 
 /* "[8, 3, 3, 3]" */
@@ -326,14 +321,13 @@ static const char *shape_text(char *text, size_t capacity, const int64_t *shape,
     return text;
 }
 
-static bool same_shape(const json_t *found, const int64_t *shape, int rank)
+static bool same_shape(const struct cae__json *found, const int64_t *shape, int rank)
 {
-    if (json_array_size(found) != (size_t)rank)
-        return false;
-    for (int i = 0; i < rank; i++)
-        if (json_integer_value(json_array_get(found, (size_t)i)) != (json_int_t)shape[i])
+    const struct cae__json *side = found->first;
+    for (int i = 0; i < rank && side; i++, side = side->next)
+        if (side->integer != shape[i])
             return false;
-    return true;
+    return found->count == (size_t)rank;
 }
 
 static cae_status wrong_shape(const cae_context *context, const struct cae__tensor_in *tensor,
@@ -342,10 +336,9 @@ static cae_status wrong_shape(const cae_context *context, const struct cae__tens
     enum { MOST = 6 }; /* extents shown */
     char expected[160], found[160];
     int64_t extents[MOST];
-    const size_t dimensions = json_array_size(tensor->shape);
-    const int shown = dimensions < MOST ? (int)dimensions : MOST;
-    for (int i = 0; i < shown; i++)
-        extents[i] = json_integer_value(json_array_get(tensor->shape, (size_t)i));
+    int shown = 0;
+    for (const struct cae__json *side = tensor->shape->first; side && shown < MOST; side = side->next)
+        extents[shown++] = side->integer;
     return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is %s, expected %s", tensor->name,
                      shape_text(found, sizeof found, extents, shown),
                      shape_text(expected, sizeof expected, shape, rank));

@@ -3,7 +3,7 @@
 #ifndef CAE_SAFETENSORS_H
 #define CAE_SAFETENSORS_H
 
-#include "json_text.h"
+#include "json.h"
 
 #define CAE__NAME_LENGTH 48 /* of the tensors that libcae writes, closing zero included */
 
@@ -29,14 +29,14 @@ cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_
 /* A tensor that was found in a file; `name` and `shape` live with the reader. */
 struct cae__tensor_in {
     const char *name;
-    const json_t *shape; /* array of integers >= 0 */
+    const struct cae__json *shape; /* array of integers >= 0 */
     bool is_f32;
     size_t begin, end;   /* bytes, relative to the reader's `values` */
 };
 
 struct cae__safetensors {
-    json_t *header;
-    const json_t *metadata; /* object of strings, or NULL */
+    struct cae__json_document header;
+    const struct cae__json *metadata; /* object of strings, or NULL */
     const unsigned char *values;
     struct cae__tensor_in *tensors; /* by name */
     size_t count;

@@ -160,7 +160,7 @@ static cae_status add_layer(cae_spec *spec, bool transposed, int32_t in_channels
         return CAE_ERR_ARGUMENT;
     cae_conv_options o = defaults;
     const cae_status status = cae__options_read(spec->handle.context, &o, sizeof o, options,
-                                                CAE__OPTIONS_MINIMUM, "cae_conv_options");
+                                                "cae_conv_options");
     if (status != CAE_OK)
         return status;
     if (o.reserved != 0 || (o.bias != 0 && o.bias != 1))

@@ -109,33 +109,36 @@ static bool parse_u64(uint64_t *value, const char *text)
 }
 
 /* `json` keeps the texts that `s` points into. */
-static cae_status read_state(struct state *s, const cae_context *context, json_t *json)
+static cae_status read_state(struct state *s, const cae_context *context,
+                             const struct cae__json *json)
 {
     const char *bits, *seed;
-    json_int_t step, epoch, position, updates, batch, images, shuffle, moments;
-    json_error_t error;
-    if (json_unpack_ex(json, &error, JSON_STRICT,
-                       "{s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:s, s:I}", "step", &step,
-                       "epoch", &epoch, "position", &position, "updates", &updates,
-                       "loss_sum_bits", &bits, "seed", &seed, "batch", &batch, "images", &images,
-                       "shuffle", &shuffle, "optimizer", &s->optimizer, "moments", &moments) != 0)
-        return cae__fail(context, CAE_ERR_FORMAT, "trainer state: %.100s", error.text);
-    s->step = step;
-    s->epoch = epoch;
-    s->position = position;
-    s->updates = updates;
-    s->batch = batch;
-    s->images = images;
-    s->shuffle = shuffle;
-    s->moments = moments;
-    double loss_sum = 0.0;
+    const struct cae__field fields[] = {
+        {"step", CAE__FIELD_INTEGER, &s->step, false},
+        {"epoch", CAE__FIELD_INTEGER, &s->epoch, false},
+        {"position", CAE__FIELD_INTEGER, &s->position, false},
+        {"updates", CAE__FIELD_INTEGER, &s->updates, false},
+        {"loss_sum_bits", CAE__FIELD_TEXT, &bits, false},
+        {"seed", CAE__FIELD_TEXT, &seed, false},
+        {"batch", CAE__FIELD_INTEGER, &s->batch, false},
+        {"images", CAE__FIELD_INTEGER, &s->images, false},
+        {"shuffle", CAE__FIELD_INTEGER, &s->shuffle, false},
+        {"optimizer", CAE__FIELD_TEXT, &s->optimizer, false},
+        {"moments", CAE__FIELD_INTEGER, &s->moments, false},
+    };
+    if (json->kind != CAE__OBJECT)
+        return cae__fail(context, CAE_ERR_FORMAT, "the trainer state is not a JSON object");
+    const cae_status status = cae__json_fields(context, json, fields,
+                                               sizeof fields / sizeof fields[0], "trainer state");
+    if (status != CAE_OK)
+        return status;
+
+    double loss_sum = -1.0;
     if (parse_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
-    else
-        loss_sum = -1.0;
-    if (!(loss_sum >= 0.0 && isfinite(loss_sum)) || !parse_u64(&s->seed, seed) || step < 0 ||
-        step > MOST_COUNT || epoch < 0 || epoch > MOST_COUNT || updates < 0 ||
-        updates > MOST_COUNT || position < 0 || position >= images)
+    if (!(loss_sum >= 0.0 && isfinite(loss_sum)) || !parse_u64(&s->seed, seed) || s->step < 0 ||
+        s->step > MOST_COUNT || s->epoch < 0 || s->epoch > MOST_COUNT || s->updates < 0 ||
+        s->updates > MOST_COUNT || s->position < 0 || s->position >= s->images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");
     return CAE_OK;
 }
@@ -218,21 +221,21 @@ static cae_status take_checkpoint(void *target, const void *data, size_t size)
     if (status != CAE_OK)
         return status;
     const char *text = cae__safetensors_text(&file, TRAINER_KEY);
-    json_t *json = NULL;
+    struct cae__json_document json = {.context = context};
     struct state found;
     const struct state own = state_of(trainer);
     status = text ? cae__json_parse(&json, context, text, strlen(text), "the trainer state")
                   : cae__fail(context, CAE_ERR_FORMAT,
                               "not a checkpoint: no trainer state (metadata " TRAINER_KEY ")");
     if (status == CAE_OK)
-        status = read_state(&found, context, json);
+        status = read_state(&found, context, json.root);
     if (status == CAE_OK)
         status = cae__model_same_architecture(trainer->model, &file);
     if (status == CAE_OK)
         status = check_state(&found, &own, context);
     if (status == CAE_OK)
         status = adopt(trainer, &file, &found);
-    json_decref(json);
+    cae__json_close(&json);
     cae__safetensors_close(&file, context);
     return status;
 }

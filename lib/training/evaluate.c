@@ -148,8 +148,7 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
         return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL",
                          !out ? "out" : !model ? "model" : "dataset");
     cae_evaluation_options o = defaults;
-    cae_status status = cae__options_read(context, &o, sizeof o, options, CAE__OPTIONS_MINIMUM,
-                                          "cae_evaluation_options");
+    cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_evaluation_options");
     if (status != CAE_OK)
         return status;
     if (!(o.noise_sigma >= 0.0 && isfinite((float)o.noise_sigma)) || o.reserved != 0)
@@ -159,8 +158,7 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
     status = cae__check_fit(context, model, dataset);
     if (status != CAE_OK)
         return status;
-    status = cae__result_write(context, out, &nothing, sizeof nothing, CAE__OPTIONS_MINIMUM,
-                               "cae_evaluation");
+    status = cae__result_write(context, out, &nothing, sizeof nothing, "cae_evaluation");
     if (status != CAE_OK)
         return status;
 
@@ -174,5 +172,5 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
     cae__plan_finish(&e.plan, context);
     return status != CAE_OK ? status
                             : cae__result_write(context, out, &result, sizeof result,
-                                                CAE__OPTIONS_MINIMUM, "cae_evaluation");
+                                                "cae_evaluation");
 }

@@ -76,8 +76,7 @@ cae_status cae_optimizer_create(cae_optimizer **out, cae_model *model,
     if (!out)
         return cae__fail(context, CAE_ERR_ARGUMENT, "out is NULL");
     cae_optimizer_options o = defaults;
-    cae_status status = cae__options_read(context, &o, sizeof o, options, CAE__OPTIONS_MINIMUM,
-                                          "cae_optimizer_options");
+    cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_optimizer_options");
     if (status == CAE_OK)
         status = check_options(context, &o);
     if (status != CAE_OK)

@@ -196,8 +196,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     if (optimizer->model != model)
         return cae__fail(context, CAE_ERR_ARGUMENT, "the optimizer was made for another model");
     cae_trainer_options o = defaults;
-    cae_status status = cae__options_read(context, &o, sizeof o, options, CAE__OPTIONS_MINIMUM,
-                                          "cae_trainer_options");
+    cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_trainer_options");
     if (status == CAE_OK)
         status = check_options(context, &o);
     if (status == CAE_OK)
@@ -454,7 +453,7 @@ static cae_status take_step(cae_trainer *trainer)
 static cae_status write_progress(cae_progress *out, const cae_trainer *trainer)
 {
     return out ? cae__result_write(trainer->handle.context, out, &trainer->progress,
-                                   sizeof trainer->progress, CAE__OPTIONS_MINIMUM, "cae_progress")
+                                   sizeof trainer->progress, "cae_progress")
                : CAE_OK;
 }
 

@@ -34,30 +34,39 @@ struct heap {
 
 #define HEAP {.fail_at = -1, .limit = (size_t)64 << 20}
 
+/* In front of a block: its size, at the distance that keeps malloc's alignment. */
+enum { HEAP_FRONT = 16 };
+
 static inline void *heap_allocate(void *user, size_t bytes)
 {
     struct heap *heap = user;
     const long request = atomic_fetch_add(&heap->requests, 1);
-    void *block;
+    unsigned char *block;
 
     if (bytes > heap->largest)
         heap->largest = bytes;
     if (request == heap->fail_at || (heap->fail_on && heap->fail_at >= 0 && request > heap->fail_at))
         return NULL;
-    if (bytes == 0 || bytes > heap->limit || !(block = malloc(bytes)))
+    if (bytes == 0 || bytes > heap->limit || !(block = malloc(HEAP_FRONT + bytes)))
         return NULL;
+    memcpy(block, &bytes, sizeof bytes);
     atomic_fetch_add(&heap->blocks, 1);
-    return block;
+    return block + HEAP_FRONT;
 }
 
+/* What is released is overwritten, so that using it afterwards does not go well. */
 static inline void heap_release(void *user, void *block)
 {
     struct heap *heap = user;
+    unsigned char *front = (unsigned char *)block - HEAP_FRONT;
+    size_t bytes;
 
     if (!block)
         ck_abort_msg("the library released NULL");
+    memcpy(&bytes, front, sizeof bytes);
+    memset(front, 0xdd, HEAP_FRONT + bytes);
     atomic_fetch_sub(&heap->blocks, 1);
-    free(block);
+    free(front);
 }
 
 static inline cae_context_options heap_options(struct heap *heap, int threads)

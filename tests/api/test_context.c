@@ -277,7 +277,7 @@ static void refuse_size(const struct structure *s, union any *options)
 START_TEST(init_writes_as_many_bytes_as_it_is_given)
 {
     const struct structure *s = &structures[_i];
-    const uint32_t sizes[] = {8, s->size - 8, s->size, s->size + 1, s->size + 64, 4096};
+    const uint32_t sizes[] = {8, s->size - 8, s->size, s->size + 4, s->size + 64, 4096};
     union any whole, part;
 
     ck_assert_int_eq(s->init(&whole, s->size), CAE_OK);
@@ -298,7 +298,7 @@ END_TEST
 START_TEST(init_refuses_what_cannot_be_the_struct)
 {
     const struct structure *s = &structures[_i];
-    const uint32_t sizes[] = {0, 1, 4, 7, 4097, UINT32_MAX};
+    const uint32_t sizes[] = {0, 1, 4, 7, 10, 4097, UINT32_MAX};
     union any options;
 
     ck_assert_int_eq(s->init(NULL, s->size), CAE_ERR_OPTIONS);
@@ -313,7 +313,7 @@ END_TEST
 START_TEST(sizes_that_no_release_had_are_refused)
 {
     const struct structure *s = &structures[_i];
-    const uint32_t sizes[] = {0, 4, 7, 4097, UINT32_MAX};
+    const uint32_t sizes[] = {0, 4, 7, 10, 4097, UINT32_MAX};
     union any options;
 
     for (int i = 0; i < COUNT(sizes); i++) {
@@ -612,7 +612,7 @@ START_TEST(error_text_is_bounded)
     ck_assert_uint_lt(strlen(cae_context_error(context)), 1024);
     assert_fails(context, CAE_ERR_IO, cae_model_save(model, name));
     ck_assert_uint_lt(strlen(cae_context_error(context)), 1024);
-    assert_fails(context, CAE_ERR_ARGUMENT,
+    assert_fails(context, CAE_ERR_IO,
                  cae_dataset_open_cifar10(&dataset, context, name, CAE_SPLIT_TEST, NULL));
     ck_assert_uint_lt(strlen(cae_context_error(context)), 1024);
     free(name);

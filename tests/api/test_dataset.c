@@ -587,7 +587,7 @@ START_TEST(directories_without_batches)
     check_refused(CAE_ERR_IO, directory, CAE_SPLIT_TRAIN, directory, "data_batch_1.bin");
     check_refused(CAE_ERR_IO, directory, CAE_SPLIT_TEST, directory, "test_batch.bin");
     check_refused(CAE_ERR_IO, in_directory("missing"), CAE_SPLIT_TRAIN, "missing", "");
-    check_refused(CAE_ERR_IO, "", CAE_SPLIT_TRAIN, "data_batch_1.bin", "");
+    check_refused(CAE_ERR_IO, "", CAE_SPLIT_TRAIN, "No such file or directory", "");
     write_file(in_directory("a-file"), "text", 4);
     check_refused(CAE_ERR_IO, in_directory("a-file"), CAE_SPLIT_TRAIN, "a-file", "");
 }
@@ -699,7 +699,7 @@ START_TEST(splits_and_paths_out_of_range)
         check_refused(CAE_ERR_ARGUMENT, "/tmp", splits[i], "split", "CAE_SPLIT_TRAIN");
     memset(path, '/', 10000);
     path[10000] = '\0';
-    fails(CAE_ERR_ARGUMENT, cae_dataset_open_cifar10(&dataset, context, path, 0, NULL));
+    fails(CAE_ERR_IO, cae_dataset_open_cifar10(&dataset, context, path, 0, NULL));
     ck_assert_ptr_null(dataset);
     free(path);
 }

@@ -457,133 +457,15 @@ START_TEST(each_request_is_refused_once_with_threads)
 }
 END_TEST
 
-/* --- The JSON library's memory ------------------------------------------------------------------------
- *
- * jansson has an allocator of its own, which a host may have replaced (json_set_alloc_funcs). What is
- * taken from it must go back to it; and when it has nothing left, a file must not be written with
- * parts missing. Reading is not tried: jansson 2.14 ignores a refusal where it collects the
- * characters of a text, and then reads and writes beyond them. */
-
-static struct heap json_heap = HEAP;
-
-static void *json_allocate(size_t bytes)
-{
-    return heap_allocate(&json_heap, bytes);
-}
-
-static void json_release(void *block)
-{
-    if (block)
-        heap_release(&json_heap, block);
-}
-
-typedef void set_functions(void *(*allocate)(size_t), void (*release)(void *));
-
-/* libcae brings jansson along; NULL where it is linked in another way. */
-static set_functions *find_jansson(void)
-{
-    void *symbol = dlsym(RTLD_DEFAULT, "json_set_alloc_funcs");
-    set_functions *function = NULL;
-
-    memcpy(&function, &symbol, sizeof function);
-    return function;
-}
-
-static bool try_refusing_json(const struct call *call, long k, bool and_all_after,
-                              struct result expected, set_functions *set)
-{
-    struct result found;
-    struct world w;
-    cae_status status;
-    bool refused;
-
-    world_init(&w, 1);
-    heap_fail(&json_heap, k, and_all_after);
-    set(json_allocate, json_release);
-    status = call->run(&w);
-    set(malloc, free);
-    refused = heap_failed(&json_heap);
-    json_heap.fail_at = -1;
-
-    ck_assert_msg(status == (refused ? CAE_ERR_MEMORY : CAE_OK),
-                  "%s, JSON request %ld %s, gave %d (%s)", call->name, k,
-                  refused ? "refused" : "not made", (int)status, cae_status_string(status));
-    assert_balanced(&json_heap, call->name);
-    if (status != CAE_OK)
-        ck_assert_int_eq(call->run(&w), CAE_OK);
-    found = result_of(&w);
-    assert_same_results(found, expected, call->name);
-    bytes_free(&found.state);
-    world_free(&w);
-    return refused;
-}
-
-static const char *const json_calls[] = {
-    "cae_model_save", "cae_model_save_memory", "cae_trainer_save", /* write */
-    "cae_model_load", "cae_model_load_memory", "cae_model_load_weights", "cae_trainer_resume"};
-
-enum { WRITING = 3 };
-
-static const struct call *call_named(const char *name)
-{
-    for (int i = 0; i < COUNT(calls); i++)
-        if (strcmp(calls[i].name, name) == 0)
-            return &calls[i];
-    return NULL;
-}
-
-START_TEST(json_memory_goes_back_where_it_came_from)
-{
-    const struct call *call = call_named(json_calls[_i]);
-    set_functions *set = find_jansson();
-    struct result expected;
-
-    if (!set)
-        return;
-    write_files();
-    expected = undisturbed(call, 1);
-    ck_assert(!try_refusing_json(call, LONG_MAX, false, expected, set));
-    ck_assert_int_gt(atomic_load(&json_heap.requests), 5);
-    bytes_free(&expected.state);
-}
-END_TEST
-
-START_TEST(each_request_of_the_json_library_is_refused_once)
-{
-    const struct call *call = call_named(json_calls[_i]);
-    set_functions *set = find_jansson();
-    struct result expected;
-    long k;
-
-    if (!set)
-        return;
-    write_files();
-    expected = undisturbed(call, 1);
-    for (int and_all_after = 0; and_all_after <= 1; and_all_after++) {
-        for (k = 0; try_refusing_json(call, k, and_all_after, expected, set); k++)
-            ck_assert_int_lt(k, 10000);
-        ck_assert_int_gt(k, 5);
-    }
-    bytes_free(&expected.state);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("out of memory");
     TCase *each = tcase_create("each request");
-    TCase *json = tcase_create("json");
 
     tcase_set_timeout(each, 60);
     tcase_add_unchecked_fixture(each, directory_setup, directory_teardown);
     tcase_add_loop_test(each, each_request_is_refused_once, 0, COUNT(calls));
     tcase_add_loop_test(each, each_request_is_refused_once_with_threads, 0, COUNT(calls));
     suite_add_tcase(suite, each);
-
-    tcase_set_timeout(json, 60);
-    tcase_add_unchecked_fixture(json, directory_setup, directory_teardown);
-    tcase_add_loop_test(json, json_memory_goes_back_where_it_came_from, 0, COUNT(json_calls));
-    tcase_add_loop_test(json, each_request_of_the_json_library_is_refused_once, 0, WRITING);
-    suite_add_tcase(suite, json);
     return test_main(suite);
 }

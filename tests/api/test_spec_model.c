@@ -749,10 +749,18 @@ START_TEST(sizes_that_overflow)
         fails(CAE_ERR_SHAPE,
               cae_model_forward(y, 1, model, NULL, x, 1, 1, sides[i][0], sides[i][1]));
     }
+    /* eight images side by side: 2^30 2^30 8 is 2^63 */
+    fails(CAE_ERR_SHAPE, cae_model_forward(y, 1, model, NULL, x, 1, 8, 1 << 30, 1 << 30));
+    fails(CAE_ERR_SHAPE, cae_model_forward(y, 1, model, NULL, x, 1, 9, INT32_MAX, INT32_MAX));
     options.stride_h = options.stride_w = 65535;
     wide = model_of(true, 1, 1, &options);
     fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, 2, INT32_MAX, INT32_MAX));
     fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, 2, 2, 32768));
+    cae_model_destroy(wide);
+    options = conv_options();
+    options.kernel_h = options.kernel_w = 1;
+    wide = model_of(false, 4, 1, &options); /* a plane fits, 4 of them are 2^32 */
+    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, 2, 32768, 32768));
     ck_assert_int_eq(h, -1);
     ck_assert(y[0] == 7);
     cae_model_destroy(wide);

@@ -303,7 +303,7 @@ START_TEST(learning_rates_out_of_range)
     rig_small(&rig, 1, 4, NULL, NULL);
     ck_assert_double_eq(cae_optimizer_learning_rate(rig.optimizer), 1e-3);
     for (int i = 0; i < COUNT(bad); i++) {
-        assert_fails(rig.context, CAE_ERR_OPTIONS,
+        assert_fails(rig.context, CAE_ERR_ARGUMENT,
                      cae_optimizer_set_learning_rate(rig.optimizer, bad[i]));
         assert_says(rig.context, "learning_rate");
         ck_assert_double_eq(cae_optimizer_learning_rate(rig.optimizer), 1e-3);
@@ -939,7 +939,7 @@ START_TEST(progress_before_the_first_step)
     ck_assert(progress.step == 0 && progress.epoch == 0 && progress.images == 0 &&
               progress.epoch_done == 0);
     ck_assert(progress.loss == 0 && progress.epoch_loss == 0 && progress.gradient_norm == 0);
-    ck_assert_double_eq(progress.learning_rate, 1e-3);
+    ck_assert(progress.learning_rate == 0); /* no step has used one */
     whole_gradient(gradient, &rig);
     ck_assert(norm_of(gradient, PARAMETERS) == 0);
     rig_free(&rig);
@@ -1101,9 +1101,10 @@ END_TEST
 
 /* --- Threads --------------------------------------------------------------------------------------- */
 
-static const int32_t batches[] = {1, 5, 8, 64, 100};
+/* The last one has more blocks of eight images than a batch has gradients of its own. */
+static const int32_t batches[] = {1, 5, 8, 64, 100, 300};
 
-/* Two epochs of 70 images with noise. */
+/* Two epochs with noise, of 70 images or, for the largest batch, 310. */
 static struct bytes trained(int threads, int32_t batch, int32_t kind)
 {
     const cae_optimizer_options optimizer = optimizing(kind, 1e-2);
@@ -1112,7 +1113,7 @@ static struct bytes trained(int threads, int32_t batch, int32_t kind)
     struct rig rig;
 
     options.noise_sigma = 0.1;
-    rig_small(&rig, threads, 70, &optimizer, &options);
+    rig_small(&rig, threads, batch < 300 ? 70 : 310, &optimizer, &options);
     epoch(&rig);
     epoch(&rig);
     bytes = model_bytes(rig.model);

@@ -1,5 +1,5 @@
-/* json_text.c - JSON out of pieces, and JSON into jansson's values. */
-#include "json_text.h"
+/* json_write.c - text put together in memory, with JSON's quoting. */
+#include "json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,37 +62,4 @@ void cae__text_add_string(struct cae__text *text, const char *value)
             cae__text_add(text, "%c", c);
     }
     cae__text_add(text, "\"");
-}
-
-/* jansson reads real numbers with strtod, which follows the host's locale and in some makes it fail
- * an assertion. Nothing of ours holds one, so a digit followed by '.', 'e' or 'E' outside a text is an
- * error before jansson sees it. */
-static bool has_real_number(const char *bytes, size_t length)
-{
-    bool in_text = false;
-    for (size_t i = 0; i < length; i++) {
-        if (in_text && bytes[i] == '\\')
-            i++;
-        else if (bytes[i] == '"')
-            in_text = !in_text;
-        else if (!in_text && i > 0 && bytes[i - 1] >= '0' && bytes[i - 1] <= '9' &&
-                 (bytes[i] == '.' || bytes[i] == 'e' || bytes[i] == 'E'))
-            return true;
-    }
-    return false;
-}
-
-cae_status cae__json_parse(json_t **out, const cae_context *context, const char *bytes,
-                           size_t length, const char *what)
-{
-    json_error_t error;
-    if (has_real_number(bytes, length))
-        return cae__fail(context, CAE_ERR_FORMAT, "%s: a number is not an integer", what);
-    *out = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
-    if (*out)
-        return CAE_OK;
-    if (json_error_code(&error) == json_error_out_of_memory)
-        return cae__fail_memory(context);
-    return cae__fail(context, CAE_ERR_FORMAT, "%s is not JSON: %.100s at byte %d", what, error.text,
-                     error.position);
 }
