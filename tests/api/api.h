@@ -57,14 +57,16 @@ static inline void *heap_allocate(void *user, size_t bytes)
 /* What is released is overwritten, so that using it afterwards does not go well. */
 static inline void heap_release(void *user, void *block)
 {
+    static void *(*volatile overwrite)(void *, int, size_t) = memset; /* not to be optimized away */
     struct heap *heap = user;
-    unsigned char *front = (unsigned char *)block - HEAP_FRONT;
+    unsigned char *front;
     size_t bytes;
 
     if (!block)
         ck_abort_msg("the library released NULL");
+    front = (unsigned char *)block - HEAP_FRONT;
     memcpy(&bytes, front, sizeof bytes);
-    memset(front, 0xdd, HEAP_FRONT + bytes);
+    overwrite(front, 0xdd, HEAP_FRONT + bytes);
     atomic_fetch_sub(&heap->blocks, 1);
     free(front);
 }
