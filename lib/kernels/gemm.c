@@ -32,26 +32,38 @@ static const char *blas_name(void)
 
 #else
 
-/* The plain product for builds without BLAS: rows of B stream through while a row of C stays. */
+/* The plain product for builds without BLAS. A piece of a row of C is summed over a stretch of k before
+ * it is added: rows of B stream through while it stays in registers and cache, and long sums lose
+ * less to rounding. */
+enum { PIECE = 128, STRETCH = 256 };
+
 static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
                     const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
 {
-    for (int i = 0; i < m; i++) {
-        float *row = c + (ptrdiff_t)i * ldc;
-        for (int j = 0; beta == 0.0f && j < n; j++)
-            row[j] = 0.0f;
-        for (int l = 0; l < k; l++) {
-            const float factor = a_op ? a[(ptrdiff_t)l * lda + i] : a[(ptrdiff_t)i * lda + l];
-            if (b_op) {
-                for (int j = 0; j < n; j++)
-                    row[j] += factor * b[(ptrdiff_t)j * ldb + l];
-            } else {
-                const float *line = b + (ptrdiff_t)l * ldb;
-                for (int j = 0; j < n; j++)
-                    row[j] += factor * line[j];
+    const ptrdiff_t a_row = a_op ? 1 : lda, a_column = a_op ? lda : 1;
+    const ptrdiff_t b_row = b_op ? 1 : ldb, b_column = b_op ? ldb : 1;
+
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j += PIECE) {
+            const int width = n - j < PIECE ? n - j : PIECE;
+            float *to = c + (ptrdiff_t)i * ldc + j;
+            for (int first = 0; first < k; first += STRETCH) {
+                const int end = k - first < STRETCH ? k : first + STRETCH;
+                float sum[PIECE] = {0};
+                for (int l = first; l < end; l++) {
+                    const float factor = a[i * a_row + l * a_column];
+                    const float *from = b + l * b_row + j * b_column;
+                    if (b_op)
+                        for (int x = 0; x < width; x++)
+                            sum[x] += factor * from[x * b_column];
+                    else
+                        for (int x = 0; x < width; x++)
+                            sum[x] += factor * from[x];
+                }
+                for (int x = 0; x < width; x++)
+                    to[x] = (first == 0 && beta == 0.0f ? 0.0f : to[x]) + sum[x];
             }
         }
-    }
 }
 
 static const char *blas_name(void)

@@ -474,7 +474,7 @@ static const char *cifar_directory(const char *name)
 /* File 0 is the test batch. */
 static const char *batch_path(const char *directory, int file)
 {
-    static char path[512];
+    static char path[16500];
 
     if (file == 0)
         snprintf(path, sizeof path, "%s/test_batch.bin", directory);

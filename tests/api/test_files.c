@@ -1101,6 +1101,59 @@ START_TEST(a_replaced_file_is_not_written_into)
 }
 END_TEST
 
+/* A link is a name for its target: the target is replaced, wherever it lies, and the link stays. */
+START_TEST(saving_through_a_link)
+{
+    const char *near = new_directory("near"), *far = new_directory("far");
+    const char *link = in_directory("near/link"), *chain = in_directory("near/chain");
+    const char *target = in_directory("far/model");
+    cae_model *model = small_model(context, 1), *loaded = NULL;
+    struct bytes expected = model_bytes(model), found;
+    struct stat info;
+
+    write_file(target, "old", 3);
+    ck_assert_int_eq(chmod(target, 0640), 0);
+    ck_assert_int_eq(symlink("../far/model", link), 0);
+    ck_assert_int_eq(symlink("link", chain), 0);
+    assert_ok(context, cae_model_save(model, chain));
+    ck_assert_int_eq(lstat(link, &info), 0);
+    ck_assert(S_ISLNK(info.st_mode));
+    found = file_bytes(target);
+    assert_same_bytes(found, expected, "the target of a link to a link");
+    ck_assert_int_eq(mode_of(target), 0640);
+    ck_assert_int_eq(entries(near), 2);
+    ck_assert_int_eq(entries(far), 1);
+    assert_ok(context, cae_model_load(&loaded, context, chain));
+
+    ck_assert_int_eq(unlink(target), 0); /* now it leads nowhere */
+    fails(CAE_ERR_IO, cae_model_save(model, link));
+    assert_says(context, link);
+    ck_assert_int_eq(entries(near), 2);
+    ck_assert_int_eq(entries(far), 0);
+    bytes_free(&expected);
+    bytes_free(&found);
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+}
+END_TEST
+
+/* The longest name that a file system takes is a name to save to. */
+START_TEST(a_name_of_255_bytes)
+{
+    char path[400];
+    cae_model *model = small_model(context, 1), *loaded = NULL;
+    const size_t start = (size_t)snprintf(path, sizeof path, "%s/", test_directory);
+
+    memset(path + start, 'x', 255);
+    path[start + 255] = '\0';
+    assert_ok(context, cae_model_save(model, path));
+    assert_ok(context, cae_model_save(model, path));
+    assert_ok(context, cae_model_load(&loaded, context, path));
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+}
+END_TEST
+
 START_TEST(relative_paths)
 {
     cae_model *model = small_model(context, 1), *loaded = NULL;
@@ -1173,6 +1226,8 @@ int main(void)
     tcase_add_test(paths, a_new_file_has_the_mode_of_any_new_file);
     tcase_add_test(paths, a_replaced_file_keeps_its_mode);
     tcase_add_test(paths, a_replaced_file_is_not_written_into);
+    tcase_add_test(paths, saving_through_a_link);
+    tcase_add_test(paths, a_name_of_255_bytes);
     tcase_add_test(paths, relative_paths);
     suite_add_tcase(suite, paths);
     return test_main(suite);

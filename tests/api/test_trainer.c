@@ -1050,6 +1050,67 @@ START_TEST(a_request_with_the_last_step_is_not_lost)
 }
 END_TEST
 
+/* Callbacks "may call anything but destroy": this one trains nobody and disturbs nothing. */
+static int32_t look_around(void *user, const cae_progress *progress)
+{
+    struct rig *rig = user;
+    cae_evaluation evaluation;
+    struct bytes bytes = model_bytes(rig->model);
+    float gradient[PARAMETERS];
+
+    ck_assert_int_eq(progress_of(rig).step, progress->step);
+    whole_gradient(gradient, rig);
+    cae_evaluation_init(&evaluation, sizeof evaluation);
+    assert_ok(rig->context,
+              cae_model_evaluate(&evaluation, rig->model, NULL, rig->dataset, NULL));
+    assert_ok(rig->context, cae_context_set_threads(rig->context, 1 + (int32_t)progress->step % 3));
+    bytes_free(&bytes);
+    return 0;
+}
+
+START_TEST(a_callback_may_look_around)
+{
+    const cae_trainer_options options = training(8);
+    struct rig a, b;
+
+    rig_small(&a, 2, 40, NULL, &options);
+    rig_small(&b, 2, 40, NULL, &options);
+    assert_ok(a.context, cae_trainer_epoch(NULL, a.trainer, NULL, NULL));
+    assert_ok(b.context, cae_trainer_epoch(NULL, b.trainer, look_around, &b));
+    assert_same_models(a.model, b.model, "with a callback and without");
+    rig_free(&a);
+    rig_free(&b);
+}
+END_TEST
+
+/* A trainer works with its model's context; the images may belong to another. */
+START_TEST(images_of_another_context)
+{
+    const cae_trainer_options options = training(8);
+    struct rig own, mixed;
+    struct heap heap = HEAP;
+    cae_context *other = heap_context(&heap, 3);
+    long requests;
+
+    rig_small(&own, 2, 20, NULL, &options);
+    rig_init(&mixed, 2);
+    mixed.model = small_model(mixed.context, 1);
+    mixed.dataset = float_images(other, NULL, 20, 6);
+    rig_join(&mixed, NULL, &options);
+    cae_context_destroy(other);
+    requests = atomic_load(&heap.requests);
+    for (int i = 0; i < 4; i++) {
+        step(&own);
+        step(&mixed);
+    }
+    assert_same_models(own.model, mixed.model, "images of two contexts");
+    ck_assert_int_eq(atomic_load(&heap.requests), requests);
+    rig_free(&own);
+    rig_free(&mixed);
+    assert_balanced(&heap, "the context of the images");
+}
+END_TEST
+
 /* "Everything a step needs is allocated" when the trainer is made; threads when they first work. */
 START_TEST(steps_allocate_nothing)
 {
@@ -1269,6 +1330,33 @@ END_TEST
 
 static const float poisons[] = {NAN, INFINITY, -INFINITY, FLT_MAX};
 
+/* Gradients of about 1 times a rate of 3e38 do not fit a float: not even the first update is made. */
+START_TEST(an_update_that_is_not_finite_is_not_made)
+{
+    const float x[4] = {1, 2, 3, 4};
+    const cae_optimizer_options sgd = optimizing(CAE_OPTIMIZER_SGD, 3e38);
+    float weight, bias;
+    struct rig rig;
+
+    rig_init(&rig, 1);
+    rig.model = pointwise_model(rig.context, 3, 1); /* dw = 35, db = 12: one_step_by_hand */
+    rig.dataset = float_images(rig.context, x, 1, 2);
+    rig_join(&rig, &sgd, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_diverges(&rig);
+        assert_ok(rig.context, cae_model_get_tensor(&weight, 1, rig.model, "0.weight"));
+        assert_ok(rig.context, cae_model_get_tensor(&bias, 1, rig.model, "0.bias"));
+        ck_assert(weight == 3 && bias == 1);
+        ck_assert_int_eq(progress_of(&rig).step, 0);
+    }
+    assert_ok(rig.context, cae_optimizer_set_learning_rate(rig.optimizer, 0.125));
+    step(&rig);
+    assert_ok(rig.context, cae_model_get_tensor(&weight, 1, rig.model, "0.weight"));
+    ck_assert(weight == 3 - 0.125f * 35);
+    rig_free(&rig);
+}
+END_TEST
+
 /* One value of one image: FLT_MAX is finite, its square is not. */
 START_TEST(images_that_are_not_finite)
 {
@@ -1291,6 +1379,8 @@ START_TEST(images_that_are_not_finite)
         before = model_bytes(rig.model);
         for (int i = 0; i < 2; i++) {
             assert_diverges(&rig);
+            if (!isfinite(poisons[_i]))
+                assert_says(rig.context, "image 2");
             assert_model_is(&rig, before, "after a step that could not be taken");
             ck_assert_int_eq(progress_of(&rig).step, 0);
         }
@@ -1318,8 +1408,9 @@ START_TEST(one_bad_image_among_good_ones)
     for (int i = 0; i < 5; i++) {
         assert_fails(rig.context, CAE_ERR_NUMERIC,
                      cae_trainer_epoch(NULL, rig.trainer, NULL, NULL));
+        assert_says(rig.context, "image 9");
         assert_all_finite(&rig);
-        ck_assert_int_le(progress_of(&rig).step, 2);
+        ck_assert_int_eq(progress_of(&rig).step, 2); /* no update led there: none is taken back */
     }
     rig_free(&rig);
 }
@@ -1608,6 +1699,8 @@ int main(void)
     tcase_add_test(steps, the_callback_sees_every_step);
     tcase_add_test(steps, a_callback_can_stop_the_epoch);
     tcase_add_test(steps, a_request_with_the_last_step_is_not_lost);
+    tcase_add_test(steps, a_callback_may_look_around);
+    tcase_add_test(steps, images_of_another_context);
     tcase_add_test(steps, steps_allocate_nothing);
     tcase_add_test(steps, looking_at_the_model_does_not_disturb);
     tcase_add_test(steps, handles_may_be_destroyed_in_any_order);
@@ -1622,6 +1715,7 @@ int main(void)
     tcase_set_timeout(finite, 60);
     tcase_add_loop_test(finite, a_harmful_update_is_taken_back, 0, COUNT(kinds));
     tcase_add_test(finite, an_epoch_ends_where_the_loss_does);
+    tcase_add_test(finite, an_update_that_is_not_finite_is_not_made);
     tcase_add_loop_test(finite, images_that_are_not_finite, 0, COUNT(poisons));
     tcase_add_test(finite, one_bad_image_among_good_ones);
     tcase_add_test(finite, weights_set_by_hand_are_not_taken_back);
