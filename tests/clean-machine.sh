@@ -49,6 +49,7 @@ else
     trap 'exit 1' HUP INT TERM
 fi
 dir=$(cd "$dir" && pwd)
+chmod 755 "$dir"                    # it becomes / for every user in there
 
 # Everything that is mounted is mounted in a namespace of its own and goes with it, whatever happens.
 
