@@ -21,7 +21,7 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-/* --- An allocator to look into ---------------------------------------------------------------- */
+/* --- An allocator to look into --------------------------------------------------------------- */
 
 struct heap {
     atomic_long blocks;   /* handed out and not yet given back */
@@ -45,7 +45,7 @@ static inline void *heap_allocate(void *user, size_t bytes)
 
     if (bytes > heap->largest)
         heap->largest = bytes;
-    if (request == heap->fail_at || (heap->fail_on && heap->fail_at >= 0 && request > heap->fail_at))
+    if (heap->fail_at >= 0 && (heap->fail_on ? request >= heap->fail_at : request == heap->fail_at))
         return NULL;
     if (bytes == 0 || bytes > heap->limit || !(block = malloc(HEAP_FRONT + bytes)))
         return NULL;
@@ -114,7 +114,7 @@ static inline void assert_balanced(const struct heap *heap, const char *what)
         ck_abort_msg("%s: %ld blocks were not given back", what, blocks);
 }
 
-/* --- Texts ------------------------------------------------------------------------------------ */
+/* --- Texts ----------------------------------------------------------------------------------- */
 
 /* The text of the last error mentions `part`: what was expected, or what was found. */
 static inline void assert_says(const cae_context *context, const char *part)
@@ -123,7 +123,7 @@ static inline void assert_says(const cae_context *context, const char *part)
         ck_abort_msg("the error text is \"%s\", without \"%s\"", cae_context_error(context), part);
 }
 
-/* --- Networks and images that are small and quick --------------------------------------------- */
+/* --- Networks and images that are small and quick -------------------------------------------- */
 
 /* Conv 1->2 3x3 ReLU | ConvTranspose 2->1 3x3; 39 parameters, images of any size from 3x3. */
 static inline cae_spec *small_spec(cae_context *context)
@@ -186,7 +186,7 @@ static inline cae_dataset *float_images(cae_context *context, const float *value
     return dataset;
 }
 
-/* --- Bytes ------------------------------------------------------------------------------------ */
+/* --- Bytes ----------------------------------------------------------------------------------- */
 
 struct bytes {
     unsigned char *data;
@@ -239,7 +239,7 @@ static inline void assert_same_models(const cae_model *a, const cae_model *b, co
     bytes_free(&y);
 }
 
-/* --- Files ------------------------------------------------------------------------------------ */
+/* --- Files ----------------------------------------------------------------------------------- */
 
 static char test_directory[64];
 
@@ -304,7 +304,7 @@ static inline struct bytes file_bytes(const char *path)
     return bytes;
 }
 
-/* --- Safetensors, by hand ----------------------------------------------------------------------- */
+/* --- Safetensors, by hand -------------------------------------------------------------------- */
 
 /* A file of this header and these values, whether they fit together or not. */
 static inline struct bytes safetensors(const char *header, size_t length, const void *values,

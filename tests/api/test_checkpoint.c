@@ -9,7 +9,7 @@
 /* 10 images in batches of 4: 3 steps to an epoch, the last one smaller. */
 enum { IMAGES = 10, BATCH = 4, SIDE = 6, STEPS = 8 };
 
-/* --- A training run ------------------------------------------------------------------------------ */
+/* --- A training run -------------------------------------------------------------------------- */
 
 struct plan {
     int32_t kind;
@@ -127,7 +127,7 @@ static void assert_state(const struct run *run, struct bytes expected, const cha
     bytes_free(&found);
 }
 
-/* --- Save and resume ------------------------------------------------------------------------------ */
+/* --- Save and resume ------------------------------------------------------------------------- */
 
 /* A run of STEPS steps, saved after `at` of them to `path`. */
 static struct bytes whole_run(const struct plan *plan, int threads, int at, const char *path)
@@ -309,7 +309,7 @@ START_TEST(a_resumed_run_may_go_on_at_another_rate)
 }
 END_TEST
 
-/* --- A checkpoint is a model file -------------------------------------------------------------------- */
+/* --- A checkpoint is a model file ------------------------------------------------------------ */
 
 START_TEST(a_checkpoint_loads_as_a_model)
 {
@@ -367,7 +367,7 @@ START_TEST(moments_are_tensors)
 }
 END_TEST
 
-/* --- Files that do not fit --------------------------------------------------------------------------- */
+/* --- Files that do not fit ------------------------------------------------------------------- */
 
 /* Resuming is refused, the text says `part`, and the run is where it was. CAE_OK stands for any
  * error. */
@@ -411,7 +411,7 @@ static void save_other(const char *path, const struct plan *plan, enum differenc
     run.context = heap_context(&run.heap, 1);
     run.model = difference == ARCHITECTURE ? other_model(run.context)
                                            : small_model(run.context, 1);
-    run.dataset = float_images(run.context, NULL, difference == DATASET ? IMAGES + 1 : IMAGES, SIDE);
+    run.dataset = float_images(run.context, NULL, IMAGES + (difference == DATASET), SIDE);
     run_join(&run, plan, &options);
     take_steps(&run, 4);
     assert_ok(run.context, cae_trainer_save(run.trainer, path));
@@ -424,7 +424,8 @@ static const struct {
     const char *says;
 } differences[] = {
     {OPTIMIZER, 3, 4, "adamw"},     {OPTIMIZER, 4, 3, "adamw"},     {OPTIMIZER, 3, 0, "sgd"},
-    {OPTIMIZER, 1, 3, "adam"},      {MOMENTUM, 0, 1, "moments 1"},  {NO_MOMENTUM, 1, 0, "moments 0"},
+    {OPTIMIZER, 1, 3, "adam"},      {MOMENTUM, 0, 1, "moments 1"},
+    {NO_MOMENTUM, 1, 0, "moments 0"},
     {BATCHES, 3, 3, "batch 5"},     {SEED, 3, 3, "seed 1"},         {ORDER, 3, 3, "shuffle 0"},
     {DATASET, 3, 3, "size 11"},     {ARCHITECTURE, 3, 3, "architecture"},
 };

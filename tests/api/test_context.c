@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- Version and build ------------------------------------------------------------------------ */
+/* --- Version and build ----------------------------------------------------------------------- */
 
 START_TEST(loaded_library_is_the_one_compiled_against)
 {
@@ -54,7 +54,7 @@ START_TEST(build_info_is_cut_to_the_room)
 }
 END_TEST
 
-/* --- Status texts ----------------------------------------------------------------------------- */
+/* --- Status texts ---------------------------------------------------------------------------- */
 
 static const cae_status statuses[] = {
     CAE_STOPPED,     CAE_OK,         CAE_ERR_ARGUMENT, CAE_ERR_MEMORY,      CAE_ERR_SHAPE,
@@ -93,7 +93,7 @@ START_TEST(status_numbers_never_change)
 }
 END_TEST
 
-/* --- Options structs: one rule for all of them ------------------------------------------------- */
+/* --- Options structs: one rule for all of them ----------------------------------------------- */
 
 /* Everything that a call with options needs. */
 static struct {
@@ -409,7 +409,7 @@ START_TEST(defaults_are_those_of_the_header)
 }
 END_TEST
 
-/* --- Making a context ------------------------------------------------------------------------- */
+/* --- Making a context ------------------------------------------------------------------------ */
 
 static cae_status create_and_destroy(const cae_context_options *options)
 {
@@ -486,7 +486,7 @@ START_TEST(nothing_is_destroyed_quietly)
 }
 END_TEST
 
-/* --- Allocator: all memory comes from it and goes back to it ------------------------------------ */
+/* --- Allocator: all memory comes from it and goes back to it --------------------------------- */
 
 /* The `number`-th order of n things, in the factorial system. */
 static void order_of(int *order, int n, int number)
@@ -556,7 +556,7 @@ START_TEST(handles_outlive_their_context)
 }
 END_TEST
 
-/* --- Error text ------------------------------------------------------------------------------- */
+/* --- Error text ------------------------------------------------------------------------------ */
 
 START_TEST(error_text_is_that_of_the_last_failure)
 {
@@ -621,7 +621,7 @@ START_TEST(error_text_is_bounded)
 }
 END_TEST
 
-/* --- Threads ---------------------------------------------------------------------------------- */
+/* --- Threads --------------------------------------------------------------------------------- */
 
 START_TEST(threads_can_be_changed_at_any_time)
 {
@@ -705,7 +705,7 @@ START_TEST(a_forked_child_goes_on)
 }
 END_TEST
 
-/* --- Log -------------------------------------------------------------------------------------- */
+/* --- Log ------------------------------------------------------------------------------------- */
 
 struct logged {
     int lines;

@@ -50,7 +50,7 @@ static void get(float *values, size_t n, const cae_dataset *dataset, int64_t ind
     guarded_finish(guarded, "cae_dataset_get");
 }
 
-/* --- Host memory --------------------------------------------------------------------------------- */
+/* --- Host memory ----------------------------------------------------------------------------- */
 
 enum { N = 3, C = 3, H = 4, W = 5, LENGTH = C * H * W, ALL = N * LENGTH };
 
@@ -189,7 +189,7 @@ START_TEST(borrowed_floats_need_no_alignment)
 }
 END_TEST
 
-/* --- Slices -------------------------------------------------------------------------------------- */
+/* --- Slices ---------------------------------------------------------------------------------- */
 
 /* 10 images of one byte, 0 to 9. */
 static cae_dataset *ten(void)
@@ -269,7 +269,7 @@ START_TEST(slices_that_are_not_inside)
 }
 END_TEST
 
-/* --- Wrong arguments ----------------------------------------------------------------------------- */
+/* --- Wrong arguments ------------------------------------------------------------------------- */
 
 static cae_status create(const void *data, size_t bytes, int64_t count, int32_t c, int32_t h,
                          int32_t w, const cae_dataset_options *options)
@@ -436,7 +436,7 @@ START_TEST(null_and_wrong_numbers_where_datasets_are_read)
 }
 END_TEST
 
-/* --- CIFAR-10 directories ------------------------------------------------------------------------ */
+/* --- CIFAR-10 directories -------------------------------------------------------------------- */
 
 enum { PIXELS = 3072, RECORD = 1 + PIXELS };
 
@@ -705,7 +705,7 @@ START_TEST(splits_and_paths_out_of_range)
 }
 END_TEST
 
-/* --- The built-in images ------------------------------------------------------------------------- */
+/* --- The built-in images --------------------------------------------------------------------- */
 
 static cae_dataset *leaves(cae_context *in, int64_t count, int32_t c, int32_t h, int32_t w,
                            uint64_t seed)

@@ -31,7 +31,7 @@ static void teardown(void)
 
 #define fails(status, call) assert_fails(context, status, call)
 
-/* --- Models with everything in them ---------------------------------------------------------------- */
+/* --- Models with everything in them ---------------------------------------------------------- */
 
 static void add(cae_spec *spec, bool transposed, int32_t in, int32_t out,
                 const cae_conv_options *options)
@@ -89,7 +89,7 @@ static cae_model *model_number(int number)
 
 enum { MODELS = 4 };
 
-/* --- Writing and reading back ------------------------------------------------------------------------ */
+/* --- Writing and reading back ---------------------------------------------------------------- */
 
 /* The same images in, the same bits out. */
 static void assert_same_outputs(const cae_model *a, const cae_model *b)
@@ -287,7 +287,7 @@ START_TEST(null_where_models_are_saved_and_loaded)
 }
 END_TEST
 
-/* --- Damage ------------------------------------------------------------------------------------------- */
+/* --- Damage ---------------------------------------------------------------------------------- */
 
 static cae_status load_bytes(const void *data, size_t size)
 {
@@ -360,7 +360,7 @@ START_TEST(any_byte_changed)
 }
 END_TEST
 
-/* --- The container's rules ------------------------------------------------------------------------------
+/* --- The container's rules ----------------------------------------------------------------------
  *
  * Files with the weights of a model y = w x + b, as another program may have written them: no
  * architecture, so they go to cae_model_load_weights. Values are floats of 1, as many as `bytes` say.
@@ -659,10 +659,10 @@ START_TEST(values_that_are_not_finite)
 }
 END_TEST
 
-/* 100,000 brackets must not take 100,000 stack frames. */
+/* A million brackets must not take a million stack frames. */
 START_TEST(nesting_without_end)
 {
-    enum { DEPTH = 100000 };
+    enum { DEPTH = 1000000 };
     static const char *const opens[] = {"[", "{\"a\":"};
 
     for (int i = 0; i < 2; i++) {
@@ -702,12 +702,14 @@ START_TEST(many_tensors)
 }
 END_TEST
 
-/* --- Architectures that lie -----------------------------------------------------------------------------
+/* --- Architectures that lie ---------------------------------------------------------------------
  *
  * The small model's file with its architecture edited. The JSON is a text within JSON, so its quotes
  * come escaped. What it says must be refused before memory is taken for it. */
 
 #define Q "\\\""
+#define RELU Q "activation" Q ":" Q "relu" Q
+#define LEAKY Q "activation" Q ":" Q "leaky_relu" Q "," Q "slope_bits" Q ":"
 
 static const struct {
     const char *from, *to;
@@ -740,17 +742,27 @@ static const struct {
      Q "out" Q ":2," Q "kernel" Q ":[3,3]," Q "stride" Q ":[4294967297,1]"},
     {Q "activation" Q ":" Q "relu" Q, Q "activation" Q ":" Q "gelu" Q},
     {Q "activation" Q ":" Q "relu" Q, Q "activation" Q ":1"},
-    {Q "activation" Q ":" Q "relu" Q, Q "activation" Q ":" Q "leaky_relu" Q "," Q "slope" Q ":-1"},
-    {Q "activation" Q ":" Q "relu" Q, Q "activation" Q ":" Q "leaky_relu" Q "," Q "slope" Q ":1e99"},
-    {Q "activation" Q ":" Q "relu" Q,
-     Q "activation" Q ":" Q "leaky_relu" Q "," Q "slope" Q ":1e999"},
-    {Q "activation" Q ":" Q "relu" Q, Q "activation" Q ":" Q "relu" Q "," Q "slope" Q ":" Q Q},
+    {Q "activation" Q ":" Q "relu" Q, Q "activation" Q ":" Q "leaky_relu" Q},
+    {RELU, LEAKY "0.01"},
+    {RELU, LEAKY "-1"},
+    {RELU, LEAKY "4294967296"},
+    {RELU, LEAKY "3184315597"}, /* -0.1 */
+    {RELU, LEAKY "2139095040"}, /* infinity */
+    {RELU, LEAKY "2143289344"}, /* NaN */
+    {RELU, LEAKY Q "0" Q},
+    {RELU, RELU "," Q "slope_bits" Q ":0"},
+    {RELU, RELU "," Q "slope" Q ":0.01"},
     {Q "bias" Q ":true," Q "activation" Q ":" Q "relu" Q,
      Q "bias" Q ":1," Q "activation" Q ":" Q "relu" Q},
     {Q "bias" Q ":true," Q "activation" Q ":" Q "relu" Q,
      Q "bias" Q ":false," Q "activation" Q ":" Q "relu" Q},
     {Q "type" Q ":" Q "conv" Q, Q "type" Q ":" Q "pool" Q},
     {Q "type" Q ":" Q "conv" Q, Q "type" Q ":" Q "conv_transpose" Q},
+    {Q "version" Q ":1", Q "version" Q ":2"},
+    {Q "version" Q ":1", Q "version" Q ":0"},
+    {Q "version" Q ":1", Q "version" Q ":-1"},
+    {Q "version" Q ":1", Q "version" Q ":" Q "1" Q},
+    {Q "version" Q ":1,", ""},
     {Q "encoder_layers" Q ":1", Q "encoder_layers" Q ":0"},
     {Q "encoder_layers" Q ":1", Q "encoder_layers" Q ":3"},
     {Q "encoder_layers" Q ":1", Q "encoder_layers" Q ":-1"},
@@ -783,13 +795,31 @@ START_TEST(architectures_that_lie)
 }
 END_TEST
 
+/* The same kind of edit, and the truth: so it is the lie that is refused, and not the edit. */
+START_TEST(an_architecture_that_was_edited_well)
+{
+    cae_model *model = small_model(context, 1);
+    struct bytes file = model_bytes(model), leaky = edited(file, RELU, LEAKY "1008981770"); /* 0.01 */
+    struct bytes spaced = edited(file, Q "version" Q ":1", " " Q "version" Q " : 1 ");
+
+    assert_ok(context, load_copy(leaky.data, leaky.size));
+    assert_ok(context, load_copy(spaced.data, spaced.size));
+    bytes_free(&file);
+    bytes_free(&leaky);
+    bytes_free(&spaced);
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* Sizes that agree with each other, 2 x 9 M parameters, and a file that has 39. */
 START_TEST(an_architecture_larger_than_the_file)
 {
     cae_model *model = small_model(context, 1);
     struct bytes file = model_bytes(model);
-    struct bytes half = edited(file, Q "in" Q ":1," Q "out" Q ":2", Q "in" Q ":1," Q "out" Q ":1048576");
-    struct bytes lie = edited(half, Q "in" Q ":2," Q "out" Q ":1", Q "in" Q ":1048576," Q "out" Q ":1");
+    struct bytes half = edited(file, Q "in" Q ":1," Q "out" Q ":2",
+                               Q "in" Q ":1," Q "out" Q ":1048576");
+    struct bytes lie = edited(half, Q "in" Q ":2," Q "out" Q ":1",
+                              Q "in" Q ":1048576," Q "out" Q ":1");
 
     fails(CAE_ERR_FORMAT, load_copy(lie.data, lie.size));
     assert_says(context, "parameters");
@@ -837,7 +867,7 @@ START_TEST(a_state_dict_needs_a_model)
 }
 END_TEST
 
-/* --- Paths ------------------------------------------------------------------------------------------------ */
+/* --- Paths ----------------------------------------------------------------------------------- */
 
 /* Names in a directory, so that a forgotten temporary file shows. */
 static int entries(const char *path)
@@ -1196,6 +1226,7 @@ int main(void)
     tcase_add_test(damage, cut_off_at_any_byte);
     tcase_add_test(damage, any_byte_changed);
     tcase_add_loop_test(damage, architectures_that_lie, 0, COUNT(lies));
+    tcase_add_test(damage, an_architecture_that_was_edited_well);
     tcase_add_test(damage, an_architecture_larger_than_the_file);
     tcase_add_test(damage, an_architecture_of_many_layers);
     suite_add_tcase(suite, damage);

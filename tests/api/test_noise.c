@@ -32,7 +32,7 @@ static bool same_noise(uint64_t seed, uint32_t visit, uint64_t image)
     return equal == 64;
 }
 
-/* --- A function of seed, visit and image -------------------------------------------------------- */
+/* --- A function of seed, visit and image ----------------------------------------------------- */
 
 START_TEST(the_same_noise_again)
 {
@@ -97,7 +97,7 @@ START_TEST(a_shorter_image_has_the_beginning)
 }
 END_TEST
 
-/* --- The definition in docs/numerics.md, written a second time ---------------------------------- */
+/* --- The definition in docs/numerics.md, written a second time ------------------------------- */
 
 static void philox(uint32_t c[4], uint64_t seed)
 {
@@ -167,7 +167,7 @@ START_TEST(golden_values)
 }
 END_TEST
 
-/* --- Its distribution --------------------------------------------------------------------------- */
+/* --- Its distribution ------------------------------------------------------------------------ */
 
 enum { MILLION = 1000000, SHORT = 40 /* values of each image, visit or seed */ };
 
@@ -283,7 +283,7 @@ START_TEST(streams_do_not_depend_on_each_other)
 }
 END_TEST
 
-/* --- Values and arguments ----------------------------------------------------------------------- */
+/* --- Values and arguments -------------------------------------------------------------------- */
 
 START_TEST(noise_is_scaled_and_added)
 {

@@ -4,11 +4,7 @@
  * result it would have had. */
 #include "api.h"
 
-#include <dlfcn.h>
-#include <limits.h>
-#include <sys/stat.h>
-
-/* --- A world to call into, made anew for every k ------------------------------------------------ */
+/* --- A world to call into, made anew for every k --------------------------------------------- */
 
 enum { IMAGES = 20, SIDE = 12, PIXELS = SIDE * SIDE };
 
@@ -66,7 +62,7 @@ static void world_free(struct world *w)
     assert_balanced(&w->lent_heap, "the lent context");
 }
 
-/* --- The calls ---------------------------------------------------------------------------------- */
+/* --- The calls ------------------------------------------------------------------------------- */
 
 /* A handle is there exactly when the status says so. */
 static void check_out(cae_status status, const void *out)
@@ -313,7 +309,7 @@ static const struct call {
     {"cae_trainer_resume", resume_trainer, 2},
 };
 
-/* --- Before and after ----------------------------------------------------------------------------- */
+/* --- Before and after ------------------------------------------------------------------------ */
 
 static struct bytes saved_state(struct world *w)
 {
@@ -373,7 +369,7 @@ static void write_files(void)
     world_free(&w);
 }
 
-/* --- The k-th request is refused -------------------------------------------------------------------- */
+/* --- The k-th request is refused ------------------------------------------------------------- */
 
 /* What the call leads to when nothing is refused. */
 static struct result undisturbed(const struct call *call, int threads)
@@ -437,8 +433,8 @@ static void refuse_each(const struct call *call, int threads)
     for (int and_all_after = 0; and_all_after <= 1; and_all_after++) {
         for (k = 0; try_refusing(call, threads, k, and_all_after, expected); k++)
             ck_assert_int_lt(k, 1000);
-        ck_assert_msg(threads > 1 || k >= call->least, "%s made %ld requests, expected %d or more", call->name, k,
-                      call->least);
+        ck_assert_msg(threads > 1 || k >= call->least,
+                      "%s made %ld requests, expected %d or more", call->name, k, call->least);
     }
     bytes_free(&expected.state);
 }

@@ -1,5 +1,5 @@
 /* test_spec_model.c - describing a network, and the model made from it: its tensors, its shapes, and
- * running it. That the numbers are right is shown in tests/parity and tests/kernels; here it is that
+ * running it. That the numbers are right is shown in tests/parity and tests/unit; here it is that
  * they do not depend on how the images come in. */
 #include "api.h"
 
@@ -68,7 +68,7 @@ static cae_model *reference_model(uint64_t seed)
     return model;
 }
 
-/* --- Descriptions: what is refused ------------------------------------------------------------- */
+/* --- Descriptions: what is refused ----------------------------------------------------------- */
 
 #define FIELD(name) #name, offsetof(cae_conv_options, name)
 
@@ -320,7 +320,7 @@ START_TEST(null_where_a_description_or_model_is_made)
 }
 END_TEST
 
-/* --- Models and their tensors ------------------------------------------------------------------ */
+/* --- Models and their tensors ---------------------------------------------------------------- */
 
 struct tensor {
     const char *name;
@@ -570,7 +570,7 @@ START_TEST(null_where_tensors_are_named)
 }
 END_TEST
 
-/* --- Shapes ------------------------------------------------------------------------------------ */
+/* --- Shapes ---------------------------------------------------------------------------------- */
 
 static const struct geometry {
     int kernel, stride, padding, dilation, output_padding;
@@ -768,7 +768,7 @@ START_TEST(sizes_that_overflow)
 }
 END_TEST
 
-/* --- Running ----------------------------------------------------------------------------------- */
+/* --- Running --------------------------------------------------------------------------------- */
 
 /* A network with everything in it, on images that are not square. Four layers, two of them encode:
  * [2][H][W] -> [5][P][Q] -> [2][H'][W']. */
