@@ -54,6 +54,20 @@ static cae_status init(struct cae__plan *plan, const cae_context *context, const
     return CAE_OK;
 }
 
+/* Do all stages have room for so many lanes? A decoder may enlarge: eight can be too many where one
+ * fits. Without a context, so that a no leaves no error text. */
+static bool lanes_fit(const cae_model *model, int32_t part, int height, int width, int lanes)
+{
+    int first, end;
+    struct cae__stage stage = {.out_h = height, .out_w = width};
+    cae__part_layers(&first, &end, model, part);
+    for (int i = first; i < end; i++)
+        if (cae__stage_init(NULL, &stage, &model->layers[i], i, stage.out_h, stage.out_w, lanes) !=
+            CAE_OK)
+            return false;
+    return true;
+}
+
 /* Eight images side by side: runs of whole vectors on every machine, and a block of the reference
  * network that stays within a common L2 cache (docs/architecture.md has the measurement). The rows of
  * large images are long enough by themselves, and eight of them would only cost memory. */
@@ -63,13 +77,9 @@ cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
                           int64_t count)
 {
-    if (count >= CAE__MOST_LANES && (int64_t)height * width <= LARGE) {
-        const cae_status status =
-            init(plan, context, model, part, height, width, CAE__MOST_LANES);
-        if (status != CAE_ERR_SHAPE) /* a decoder may enlarge: eight can be too many where one fits */
-            return status;
-    }
-    return init(plan, context, model, part, height, width, 1);
+    const bool interleave = count >= CAE__MOST_LANES && (int64_t)height * width <= LARGE &&
+                            lanes_fit(model, part, height, width, CAE__MOST_LANES);
+    return init(plan, context, model, part, height, width, interleave ? CAE__MOST_LANES : 1);
 }
 
 int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count)
