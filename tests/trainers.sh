@@ -194,7 +194,6 @@ failure 'a checkpoint that is none' 'garbage' --resume garbage
 failure 'a checkpoint of another batch' 'cifar/checkpoint' --batch 16 \
     --resume cifar/checkpoint.safetensors
 failure 'a model that is none' 'garbage' --eval garbage
-failure 'an engine that is not built in' 'direct' --engine direct
 check 'none of them made --out' test ! -e never
 failure '--out is a file' 'garbage' --out garbage
 failure '--out is below a file' 'garbage' --out garbage/out

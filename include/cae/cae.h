@@ -41,7 +41,8 @@ extern "C" {
 uint32_t cae_version_number(void);
 /* The same as text, "0.1.0". Static. */
 const char *cae_version_string(void);
-/* One line on how the library was built, such as "libcae 0.1.0, OpenBLAS 0.3.21 Haswell". Copies at
+/* One line on how the library was built and what it found, such as "libcae 0.1.0, avx2 kernels,
+ * OpenBLAS 0.3.21 Haswell". Copies at
  * most `capacity` bytes with the closing zero; returns the length without it, as snprintf does. */
 size_t cae_build_info(char *text, size_t capacity);
 
@@ -74,9 +75,19 @@ enum cae_log_level { CAE_LOG_INFO = 0, CAE_LOG_WARNING = 1 };
 
 /* How layers are computed. All engines agree within the tolerance given in docs/numerics.md. */
 enum cae_engine {
-    CAE_ENGINE_AUTO = 0,  /* the library chooses */
+    CAE_ENGINE_AUTO = 0,  /* the faster of the two, layer by layer: docs/performance.md has the rule */
     CAE_ENGINE_GEMM = 1,  /* im2col and matrix products through BLAS; every geometry */
-    CAE_ENGINE_DIRECT = 2 /* not in this release: CAE_ERR_UNSUPPORTED */
+    CAE_ENGINE_DIRECT = 2 /* own kernels for layers with stride 1, matrix products for the others */
+};
+
+/* Instruction sets that the own kernels are built for. The best one that the machine has is the
+ * default. A lower one gives the same bits as on machines that have no better; results of different
+ * ones agree within the tolerance given in docs/numerics.md. */
+enum cae_cpu {
+    CAE_CPU_AUTO = 0,
+    CAE_CPU_BASELINE = 1, /* what the library was compiled for, such as SSE2 or NEON */
+    CAE_CPU_AVX2 = 2,     /* x86-64 with AVX2 and FMA: 2013 and later */
+    CAE_CPU_AVX512 = 3    /* x86-64 with AVX-512 F, BW, DQ, VL */
 };
 
 /* `bytes` is never 0. Return NULL when there is no memory. Blocks need the alignment of malloc's.
@@ -90,7 +101,7 @@ typedef struct cae_context_options {
     uint32_t size;
     int32_t threads;          /* 1; 0 asks for one per available processor; at most 1024 */
     int32_t engine;           /* CAE_ENGINE_AUTO */
-    uint32_t reserved;        /* 0 */
+    int32_t cpu;              /* CAE_CPU_AUTO */
     cae_allocate_fn allocate; /* NULL: malloc and free; both or neither */
     cae_release_fn release;   /* NULL */
     void *allocator_user;     /* NULL */
@@ -101,7 +112,8 @@ typedef struct cae_context_options {
 /* Write the defaults of the first `size` bytes: pass sizeof(cae_context_options). */
 cae_status cae_context_options_init(cae_context_options *options, uint32_t size);
 
-/* Make a context. No thread is started before there is work for it. */
+/* Make a context. No thread is started before there is work for it. CAE_ERR_UNSUPPORTED when the machine
+ * or the build lacks the instruction set asked for. */
 cae_status cae_context_create(cae_context **out, const cae_context_options *options);
 void cae_context_destroy(cae_context *context);
 
@@ -112,6 +124,8 @@ const char *cae_context_error(const cae_context *context);
 /* Threads in use, this one included. Results have the same bits for any number of threads. */
 cae_status cae_context_set_threads(cae_context *context, int32_t threads);
 int32_t cae_context_threads(const cae_context *context);
+/* The instruction set in use, never CAE_CPU_AUTO but for NULL. */
+int32_t cae_context_cpu(const cae_context *context);
 
 /* --- Describing a network ------------------------------------------------------------------------
  *

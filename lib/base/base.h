@@ -23,6 +23,7 @@ struct cae__handle {
 };
 
 struct cae__pool;
+struct cae__kernels;
 
 struct cae__scratch {
     void *data;
@@ -32,7 +33,8 @@ struct cae__scratch {
 struct cae_context {
     atomic_int references;
     int threads;
-    int32_t engine;
+    int32_t engine, cpu;
+    const struct cae__kernels *kernels; /* for `cpu` */
     cae_allocate_fn allocate;
     cae_release_fn release;
     void *allocator_user;

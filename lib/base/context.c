@@ -4,6 +4,8 @@
 #endif
 #include "base.h"
 
+#include "../kernels/kernels.h"
+
 #if defined __linux__
 #include <sched.h>
 #endif
@@ -61,9 +63,11 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
     if (status != CAE_OK)
         return status;
     if (o.threads < 0 || o.threads > CAE__MAX_THREADS || !o.allocate != !o.release ||
-        o.engine < CAE_ENGINE_AUTO || o.engine > CAE_ENGINE_DIRECT || o.reserved != 0)
+        o.engine < CAE_ENGINE_AUTO || o.engine > CAE_ENGINE_DIRECT || o.cpu < CAE_CPU_AUTO ||
+        o.cpu > CAE_CPU_AVX512)
         return CAE_ERR_OPTIONS;
-    if (o.engine == CAE_ENGINE_DIRECT)
+    const struct cae__kernels *kernels = cae__kernels_at(o.cpu);
+    if (!kernels)
         return CAE_ERR_UNSUPPORTED;
     if (!o.allocate) {
         o.allocate = default_allocate;
@@ -77,6 +81,8 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
     atomic_init(&context->references, 1);
     context->threads = resolve_threads(o.threads);
     context->engine = o.engine;
+    context->cpu = o.cpu == CAE_CPU_AUTO ? cae__best_cpu() : o.cpu;
+    context->kernels = kernels;
     context->allocate = o.allocate;
     context->release = o.release;
     context->allocator_user = o.allocator_user;
@@ -119,6 +125,11 @@ cae_status cae_context_set_threads(cae_context *context, int32_t threads)
 int32_t cae_context_threads(const cae_context *context)
 {
     return context ? context->threads : 0;
+}
+
+int32_t cae_context_cpu(const cae_context *context)
+{
+    return context ? context->cpu : CAE_CPU_AUTO;
 }
 
 void cae__handle_init(struct cae__handle *handle, cae_context *context)

@@ -4,6 +4,8 @@
 
 #include "../base/base.h"
 
+#define CAE__MOST_LANES 8 /* images side by side in a block, see network/plan.c */
+
 struct cae_dataset {
     struct cae__handle handle;
     int64_t count;
@@ -26,7 +28,12 @@ cae_status cae__dataset_scale(const cae_context *context, int32_t *scale,
 cae_status cae__dataset_allocate(cae_dataset **out, cae_context *context, int64_t count,
                                  int channels, int height, int width, int32_t scale);
 
-/* Image `index` as [channels][height][width] floats in the dataset's range. */
+/* Image `index` as [channels][height][width] floats in the dataset's range, or a part of it. */
 void cae__dataset_read(float *pixels, const cae_dataset *dataset, int64_t index);
+void cae__dataset_read_part(float *pixels, const cae_dataset *dataset, int64_t index, size_t first,
+                            size_t count);
+/* `used` images interleaved: [channels][height][width][lanes], zeros in the lanes beyond. */
+void cae__dataset_read_lanes(float *out, const cae_dataset *dataset, const int64_t *images,
+                             int lanes, int used);
 
 #endif

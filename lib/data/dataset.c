@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../random/random.h"
+#include "../kernels/kernels.h"
 
 #define MOST_SIDE 1048576
 
@@ -206,39 +206,66 @@ static size_t from_nhwc(size_t i, size_t plane, size_t channels)
     return i % plane * channels + i / plane;
 }
 
-static void read_bytes(float *pixels, const cae_dataset *d, const unsigned char *image)
-{
-    /* Division, not multiplication by the inverse: correctly rounded, so 255 is exactly 1. */
-    const float divisor = d->scale == CAE_SCALE_SIGNED ? 127.5f : 255.0f;
-    const float offset = d->scale == CAE_SCALE_SIGNED ? 1.0f : 0.0f;
-    if (d->layout == CAE_LAYOUT_NCHW) {
-        for (size_t i = 0; i < d->length; i++)
-            pixels[i] = (float)image[i] / divisor - offset;
-    } else {
-        const size_t plane = (size_t)d->height * (size_t)d->width, channels = (size_t)d->channels;
-        for (size_t i = 0; i < d->length; i++)
-            pixels[i] = (float)image[from_nhwc(i, plane, channels)] / divisor - offset;
-    }
-}
-
-static void read_floats(float *pixels, const cae_dataset *d, const unsigned char *image)
+/* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW. Pixels in the
+ * other order, and floats, which may be unaligned in borrowed memory, are fetched one by one. */
+static void fetch(void *values, const cae_dataset *d, const unsigned char *image, size_t first,
+                  size_t count, size_t element)
 {
     if (d->layout == CAE_LAYOUT_NCHW) {
-        memcpy(pixels, image, d->length * sizeof *pixels);
+        memcpy(values, image + first * element, count * element);
         return;
     }
     const size_t plane = (size_t)d->height * (size_t)d->width, channels = (size_t)d->channels;
-    for (size_t i = 0; i < d->length; i++) /* memcpy: borrowed memory may be unaligned */
-        memcpy(&pixels[i], image + from_nhwc(i, plane, channels) * sizeof *pixels, sizeof *pixels);
+    unsigned char *to = values;
+    for (size_t i = first; i < first + count; i++, to += element)
+        memcpy(to, image + from_nhwc(i, plane, channels) * element, element);
 }
 
-void cae__dataset_read(float *pixels, const cae_dataset *dataset, int64_t index)
+void cae__dataset_read_part(float *pixels, const cae_dataset *d, int64_t index, size_t first,
+                            size_t count)
 {
-    if (dataset->type == CAE_TYPE_U8)
-        read_bytes(pixels, dataset, dataset->data + (size_t)index * dataset->length);
-    else
-        read_floats(pixels, dataset,
-                    dataset->data + (size_t)index * dataset->length * sizeof *pixels);
+    const struct cae__kernels *kernels = d->handle.context->kernels;
+    const bool is_signed = d->scale == CAE_SCALE_SIGNED;
+    if (d->type == CAE_TYPE_F32) {
+        fetch(pixels, d, d->data + (size_t)index * d->length * sizeof(float), first, count,
+              sizeof(float));
+        return;
+    }
+    const unsigned char *image = d->data + (size_t)index * d->length;
+    if (d->layout == CAE_LAYOUT_NCHW) {
+        kernels->scale_bytes(pixels, image + first, count, is_signed);
+        return;
+    }
+    unsigned char bytes[512];
+    for (size_t done = 0; done < count; done += sizeof bytes) {
+        const size_t left = count - done < sizeof bytes ? count - done : sizeof bytes;
+        fetch(bytes, d, image, first + done, left, 1);
+        kernels->scale_bytes(pixels + done, bytes, left, is_signed);
+    }
+}
+
+void cae__dataset_read(float *pixels, const cae_dataset *d, int64_t index)
+{
+    cae__dataset_read_part(pixels, d, index, 0, d->length);
+}
+
+/* Through a piece of each image that stays in the nearest cache. */
+void cae__dataset_read_lanes(float *out, const cae_dataset *d, const int64_t *images, int lanes,
+                             int used)
+{
+    enum { PIECE = 512 };
+    float piece[CAE__MOST_LANES * PIECE];
+    if (lanes == 1) {
+        cae__dataset_read(out, d, images[0]);
+        return;
+    }
+    for (size_t first = 0; first < d->length; first += PIECE) {
+        const size_t count = d->length - first < PIECE ? d->length - first : PIECE;
+        for (int lane = 0; lane < used; lane++)
+            cae__dataset_read_part(piece + lane * PIECE, d, images[lane], first, count);
+        d->handle.context->kernels->interleave(out + first * (size_t)lanes, piece, count, PIECE,
+                                               lanes, used);
+    }
 }
 
 cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset *dataset,
@@ -264,6 +291,6 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 {
     if ((!values && count) || !(sigma >= 0.0 && isfinite((float)sigma)) || image >> 56 != 0)
         return CAE_ERR_ARGUMENT;
-    cae__add_noise(values, count, (float)sigma, seed, visit, image);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, count, 1, (float)sigma, seed, visit, &image);
     return CAE_OK;
 }

@@ -1,5 +1,6 @@
-/* elementwise.c - bias, activations and their gradients, and lanes in and out. */
+/* elementwise.c - bias, activations and their gradients; bytes to floats; lanes in and out. */
 #include "kernels.h"
+#include "vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void activate(float *restrict y, ptrdiff_t length, float b, int32_t activ
     }
 }
 
-void cae__bias_activation(float *y, int rows, ptrdiff_t length, ptrdiff_t stride, const float *bias,
+void CAE__LEVEL(cae__bias_activation)(float *y, int rows, ptrdiff_t length, ptrdiff_t stride, const float *bias,
                           int32_t activation, float slope)
 {
     if (!bias && activation == CAE_ACTIVATION_NONE)
@@ -46,7 +47,7 @@ void cae__bias_activation(float *y, int rows, ptrdiff_t length, ptrdiff_t stride
 
 /* Written in terms of y, which is kept, and not of x, which the activation overwrote: ReLU and
  * LeakyReLU (slope >= 0) keep the sign, tanh' = 1 - y^2, sigmoid' = y (1 - y). */
-void cae__activation_backward(float *restrict dy, const float *restrict y, ptrdiff_t length,
+void CAE__LEVEL(cae__activation_backward)(float *restrict dy, const float *restrict y, ptrdiff_t length,
                               int32_t activation, float slope)
 {
     switch (activation) {
@@ -71,19 +72,20 @@ void cae__activation_backward(float *restrict dy, const float *restrict y, ptrdi
     }
 }
 
-/* Sums of gradients cancel, so rounding counts: short sums in float, vectors wide, then double. */
+/* Sums of gradients cancel, so rounding counts: short sums in float, side by side so that
+ * they are vectors, then double. */
 static double sum_of(const float *y, ptrdiff_t length)
 {
-    enum { WIDTH = 16, DEPTH = 32 };
+    enum { PARTS = 16, DEPTH = 32 };
     double sum = 0.0;
     ptrdiff_t i = 0;
-    while (i + WIDTH <= length) {
-        float partial[WIDTH] = {0};
-        const ptrdiff_t end = i + WIDTH * DEPTH < length ? i + WIDTH * DEPTH : length;
-        for (; i + WIDTH <= end; i += WIDTH)
-            for (int j = 0; j < WIDTH; j++)
+    while (i + PARTS <= length) {
+        float partial[PARTS] = {0};
+        const ptrdiff_t end = i + PARTS * DEPTH < length ? i + PARTS * DEPTH : length;
+        for (; i + PARTS <= end; i += PARTS)
+            for (int j = 0; j < PARTS; j++)
                 partial[j] += y[i + j];
-        for (int j = 0; j < WIDTH; j++)
+        for (int j = 0; j < PARTS; j++)
             sum += (double)partial[j];
     }
     for (; i < length; i++)
@@ -91,48 +93,126 @@ static double sum_of(const float *y, ptrdiff_t length)
     return sum;
 }
 
-void cae__add_row_sums(float *sums, const float *y, int rows, ptrdiff_t length)
+void CAE__LEVEL(cae__add_row_sums)(float *sums, const float *y, int rows, ptrdiff_t length)
 {
     for (int k = 0; k < rows; k++)
         sums[k] += (float)sum_of(y + k * length, length);
 }
 
-void cae__fill_rows(float *y, int rows, ptrdiff_t length, const float *bias)
+/* byte / 127.5 or byte / 255, correctly rounded, without a division: the inverse is cut in two, and a
+ * byte times the first part, a power of two, is exact. */
+void CAE__LEVEL(cae__scale_bytes)(float *restrict out, const unsigned char *restrict bytes,
+                                  size_t length, bool is_signed)
 {
-    for (int k = 0; k < rows; k++, y += length) {
-        const float value = bias ? bias[k] : 0.0f;
-        for (ptrdiff_t i = 0; i < length; i++)
-            y[i] = value;
+    const float head = is_signed ? 0x1p-7f : 0x1p-8f;
+    const float tail = is_signed ? 0x1.010102p-15f : 0x1.010102p-16f;
+    const float offset = is_signed ? 1.0f : 0.0f;
+    for (size_t i = 0; i < length; i++) {
+        const float byte = (float)bytes[i];
+        out[i] = byte * head + byte * tail - offset;
     }
 }
 
-void cae__interleave(float *restrict out, const float *restrict images, size_t length, int lanes,
-                     int used)
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define HAVE_TRANSPOSE 1
+#endif
+#endif
+
+#if HAVE_TRANSPOSE
+
+typedef float eight __attribute__((vector_size(32)));
+
+/* An 8x8 transpose in three rounds of exchanges: pairs, fours, halves. */
+INLINE void transpose(eight rows[8])
+{
+    eight a[8], b[8];
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        a[i] = __builtin_shufflevector(rows[i], rows[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        a[i + 1] = __builtin_shufflevector(rows[i], rows[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4)
+        UNROLL for (int j = 0; j < 2; j++) {
+            b[i + 2 * j] = __builtin_shufflevector(a[i + j], a[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            b[i + 2 * j + 1] =
+                __builtin_shufflevector(a[i + j], a[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    UNROLL for (int i = 0; i < 4; i++) {
+        rows[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        rows[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+
+/* Eight rows of `length` against [length][8], both ways; returns how many columns were done. */
+static size_t interleave_eights(float *restrict out, const float *restrict images, size_t length,
+                                size_t stride)
+{
+    size_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        eight rows[8];
+        for (size_t k = 0; k < 8; k++)
+            memcpy(&rows[k], images + k * stride + i, sizeof rows[k]);
+        transpose(rows);
+        memcpy(out + 8 * i, rows, sizeof rows);
+    }
+    return i;
+}
+
+static size_t deinterleave_eights(float *restrict images, const float *restrict in, size_t length,
+                                  size_t stride)
+{
+    size_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        eight rows[8];
+        memcpy(rows, in + 8 * i, sizeof rows);
+        transpose(rows);
+        for (size_t k = 0; k < 8; k++)
+            memcpy(images + k * stride + i, &rows[k], sizeof rows[k]);
+    }
+    return i;
+}
+
+#else
+
+static size_t interleave_eights(float *out, const float *images, size_t length, size_t stride)
+{
+    (void)out, (void)images, (void)length, (void)stride;
+    return 0;
+}
+
+static size_t deinterleave_eights(float *images, const float *in, size_t length, size_t stride)
+{
+    (void)images, (void)in, (void)length, (void)stride;
+    return 0;
+}
+
+#endif
+
+void CAE__LEVEL(cae__interleave)(float *restrict out, const float *restrict images, size_t length,
+                                 size_t stride, int lanes, int used)
 {
     if (lanes == 1) {
         memcpy(out, images, length * sizeof *out);
         return;
     }
-    if (lanes == 8 && used == 8) { /* the same with its counts known to the compiler */
-        for (size_t i = 0; i < length; i++)
-            for (size_t lane = 0; lane < 8; lane++)
-                out[8 * i + lane] = images[lane * length + i];
-        return;
-    }
     const size_t width = (size_t)lanes;
+    const size_t done =
+        lanes == 8 && used == 8 ? interleave_eights(out, images, length, stride) : 0;
     for (size_t lane = 0; lane < width; lane++)
-        for (size_t i = 0; i < length; i++)
-            out[width * i + lane] = lane < (size_t)used ? images[lane * length + i] : 0.0f;
+        for (size_t i = done; i < length; i++)
+            out[width * i + lane] = lane < (size_t)used ? images[lane * stride + i] : 0.0f;
 }
 
-void cae__deinterleave(float *restrict images, const float *restrict in, size_t length, int lanes,
-                       int used)
+void CAE__LEVEL(cae__deinterleave)(float *restrict images, const float *restrict in, size_t length,
+                                   size_t stride, int lanes, int used)
 {
     if (lanes == 1) {
         memcpy(images, in, length * sizeof *images);
         return;
     }
+    const size_t done =
+        lanes == 8 && used == 8 ? deinterleave_eights(images, in, length, stride) : 0;
     for (size_t lane = 0; lane < (size_t)used; lane++)
-        for (size_t i = 0; i < length; i++)
-            images[lane * length + i] = in[(size_t)lanes * i + lane];
+        for (size_t i = done; i < length; i++)
+            images[lane * stride + i] = in[(size_t)lanes * i + lane];
 }

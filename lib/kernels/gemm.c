@@ -7,6 +7,8 @@
  * the shape alone. */
 #include "gemm.h"
 
+#include "kernels.h"
+
 #include <stdint.h>
 #include <stdio.h>
 
@@ -104,7 +106,8 @@ void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n,
 
 size_t cae_build_info(char *text, size_t capacity)
 {
-    const int length = snprintf(text, text ? capacity : 0, "libcae %s, %s", cae_version_string(),
+    const int length = snprintf(text, text ? capacity : 0, "libcae %s, %s kernels, %s",
+                                cae_version_string(), cae__kernels_at(CAE_CPU_AUTO)->name,
                                 blas_name());
     return length < 0 ? 0 : (size_t)length;
 }

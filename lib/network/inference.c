@@ -18,17 +18,18 @@ static void run_block(void *job, int64_t block, int worker)
 {
     const struct run *run = job;
     const struct cae__plan *plan = &run->plan;
+    const struct cae__kernels *kernels = run->context->kernels;
     float *scratch = cae__scratch(run->context, worker);
     float *const buffers[2] = {scratch, scratch + plan->longest};
-    float *const columns = scratch + 2 * plan->longest;
+    float *const rest = scratch + 2 * plan->longest;
 
     const int64_t first = block * plan->lanes, left = run->count - first;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
-    cae__interleave(buffers[0], run->x + (size_t)first * run->x_length, run->x_length, plan->lanes,
-                    used);
-    const float *result = cae__plan_run(plan, buffers, columns);
-    cae__deinterleave(run->y + (size_t)first * run->y_length, result, run->y_length, plan->lanes,
-                      used);
+    kernels->interleave(buffers[0], run->x + (size_t)first * run->x_length, run->x_length,
+                        run->x_length, plan->lanes, used);
+    const float *result = cae__plan_run(plan, buffers, rest);
+    kernels->deinterleave(run->y + (size_t)first * run->y_length, result, run->y_length,
+                          run->y_length, plan->lanes, used);
 }
 
 static cae_status check_array(const cae_context *context, const float *array, size_t values,
@@ -58,7 +59,7 @@ static cae_status run_images(struct run *run, cae_context *context, size_t x_cou
     const int64_t blocks = cae__plan_blocks(plan, run->count);
     if (status == CAE_OK)
         status = cae__scratch_reserve(
-            context, blocks, (2 * (uint64_t)plan->longest + plan->columns) * sizeof(float));
+            context, blocks, (2 * (uint64_t)plan->longest + plan->scratch) * sizeof(float));
     if (status != CAE_OK)
         return status;
     run->x_length = first->in_length / (size_t)plan->lanes;
@@ -83,7 +84,7 @@ static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae
     if (status != CAE_OK)
         return status;
     struct run run = {.context = context, .x = x, .y = y, .count = count};
-    status = cae__plan_init(&run.plan, context, model, part, height, width, count);
+    status = cae__plan_init(&run.plan, context, model, part, height, width, count, false);
     if (status != CAE_OK)
         return status;
     status = run_images(&run, context, x_count, y_count);

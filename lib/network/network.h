@@ -3,6 +3,7 @@
 #define CAE_NETWORK_H
 
 #include "../base/base.h"
+#include "../data/data.h"
 #include "../kernels/kernels.h"
 
 /* --- Description ---------------------------------------------------------------------------------- */
@@ -38,23 +39,55 @@ int cae__spec_encoder(const cae_spec *spec);
 
 /* --- Geometry: the only code that computes an output size -------------------------------------------- */
 
-/* A layer at one input size. Lengths count floats with lanes. */
+/* What a correlation reads: the source itself or a copy with zeros around it, see engine_direct.c. */
+struct cae__view {
+    int64_t top, left, height, width;
+    bool in_place;
+    ptrdiff_t row, plane, start; /* distances in what is read, and where it begins in place */
+    uint64_t length;             /* floats of the copy, 0 in place */
+};
+
+struct cae__correlator {
+    struct cae__view view;
+    int taps;
+    ptrdiff_t *offsets; /* [taps], in the plan's memory */
+    float *weights;     /* packed; NULL where they are never read */
+};
+
+/* A layer at one input size, or at a part of one. Lengths count floats with lanes. */
 struct cae__stage {
     const struct cae__layer *layer;
+    const struct cae__kernels *kernels;
     struct cae__window window;
+    int whole_in_h, whole_in_w; /* of the whole image */
     int in_h, in_w, out_h, out_w;
     size_t in_length, out_length;
-    struct cae__tile tile; /* a full one */
+    struct cae__tile tile; /* a full one, for matrix products */
     int64_t tiles;
     const float *weight, *bias;    /* parameters, bias NULL for none */
     size_t weight_at, bias_at;     /* the same as offsets into a flat gradient */
+    struct cae__correlator gather, scatter;
+    struct {
+        bool forward, input_gradient, weight_gradient;
+    } direct; /* which engine does what */
 };
 
-/* CAE_ERR_SHAPE when the kernel does not fit the input or a buffer would pass 2^31 - 1 floats, which
- * is what BLAS counts with. `index` is for the error text. */
+/* Sizes and window of a layer. CAE_ERR_SHAPE when the kernel does not fit the input or a buffer would
+ * pass 2^31 - 1 floats, which is what BLAS counts with. `index` is for the error text. */
 cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
                            const struct cae__layer *layer, int index, int in_h, int in_w,
                            int lanes);
+
+/* Positions [first, end) along one axis. */
+struct cae__span {
+    int first, end;
+};
+/* The inputs of `extent` that a layer needs for the given outputs; `vertical` says which axis. */
+struct cae__span cae__span_needed(const struct cae__layer *layer, bool vertical,
+                                  struct cae__span out, int extent);
+/* The stage for a part of its output, given the part of the input that is at hand. */
+void cae__stage_crop(struct cae__stage *stage, struct cae__span in_h, struct cae__span in_w,
+                     struct cae__span out_h, struct cae__span out_w);
 
 /* --- Model ------------------------------------------------------------------------------------------------ */
 
@@ -96,57 +129,46 @@ struct cae__plan {
     struct cae__stage *stages;
     int count;
     int lanes;
-    uint64_t columns; /* floats of scratch that any stage needs */
+    uint64_t scratch; /* floats that any stage needs */
     size_t longest;   /* floats of the longest input or output */
+    void *tables;     /* of the stages' correlators */
+    struct cae__span input_rows, input_columns; /* of a crop: the part of the image that it reads */
 };
 
-#define CAE__MOST_LANES 8
-
 /* A plan for `count` images: interleaved where there are enough of them to fill the lanes and they
- * are small, one by one where they are few or large. */
+ * are small, one by one where they are few or large. Only a `trainable` one can go backward. */
 cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
-                          int64_t count);
+                          int64_t count, bool trainable);
+/* Point a plan for single images at a part of its output. Lengths and scratch change; none grows past
+ * those of the whole image. */
+void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns);
 /* Blocks that `count` images make. */
 int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count);
 void cae__plan_finish(struct cae__plan *plan, const cae_context *context);
-/* Point the stages at the model's parameters, which an optimizer may have exchanged. */
+/* Point the stages at the model's parameters, which an optimizer may have exchanged and changed. */
 void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part);
 
 /* Run one block. buffers[0] holds the input, buffers[i + 1] receives the output of stage i. */
-void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *columns);
+void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *scratch);
 /* Backward through all stages. `gradient` holds dloss/doutput and is overwritten, as is `spare`,
  * both `longest` floats; parameter gradients are added to `parameters`. */
 void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, float *gradient,
-                        float *spare, float *parameters, float *columns);
+                        float *spare, float *parameters, float *scratch);
 
 /* Run a block without keeping what lies between: x is in buffers[0], the result in the returned
  * one of the two. */
-float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *columns);
+float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *scratch);
 
 /* --- Layers -------------------------------------------------------------------------------------------------- *
  *
  * Forward overwrites y. Backward adds to dw and db and overwrites dx, which is NULL below the first
- * layer; dy is the gradient before the activation. db is NULL without bias. `columns` is scratch. */
+ * layer; db is NULL without bias. Gradients are those before an activation: dy of this layer's, dx of
+ * the one of layer `before`, which made x; NULL when x is what it is. */
 
-void cae__conv_forward(const struct cae__stage *stage, const float *x, float *y, float *columns);
-void cae__conv_backward(const struct cae__stage *stage, const float *x, const float *dy, float *dw,
-                        float *db, float *dx, float *columns);
-void cae__conv_transpose_forward(const struct cae__stage *stage, const float *x, float *y,
-                                 float *columns);
-void cae__conv_transpose_backward(const struct cae__stage *stage, const float *x, const float *dy,
-                                  float *dw, float *db, float *dx, float *columns);
-
-/* --- Loss -------------------------------------------------------------------------------------------------------- */
-
-struct cae__loss {
-    int32_t kind;
-    float delta;
-};
-
-/* dy = dloss/dy scaled by `scale`; returns the sum of the loss over the first `used` lanes. Unused
- * lanes get gradient 0 and so contribute nothing further down. */
-double cae__loss_gradient(const struct cae__loss *loss, float *dy, const float *y,
-                          const float *target, size_t pixels, int lanes, int used, float scale);
+void cae__layer_forward(const struct cae__stage *stage, float *y, const float *x, float *scratch);
+void cae__layer_backward(const struct cae__stage *stage, float *dw, float *db, float *dx,
+                         const float *x, const float *dy, const struct cae__layer *before,
+                         float *scratch);
 
 #endif

@@ -1,5 +1,122 @@
-/* plan.c - a network at one image size: shapes and scratch settled once, then run block by block. */
-#include "network.h"
+/* plan.c - a network at one image size: shapes, engines and scratch settled once, then run block by
+ * block. */
+#include "engine.h"
+
+#include <string.h>
+
+/* --- Which engine ------------------------------------------------------------------------------------ */
+
+/* Rows this long fill the vectors of every level; shorter ones are left to matrix products. */
+#define SHORT_RUN 16
+
+/* Zeros around a source may make its copy larger than all there is to compute, when a kernel is
+ * larger than the image. */
+static bool copy_is_modest(const struct cae__stage *stage, const struct cae__correlator *c)
+{
+    return c->view.length / 4 <= stage->in_length + stage->out_length;
+}
+
+/* `auto`: direct wherever the stride is 1, at every level and number of channels measured
+ * (docs/performance.md), but for rows that are shorter than a vector. */
+static void choose_engines(struct cae__stage *stage, int32_t engine)
+{
+    const struct cae__window *w = &stage->window;
+    const int short_run = engine == CAE_ENGINE_DIRECT ? 0 : SHORT_RUN;
+    bool gather = false, scatter = false;
+    if (engine != CAE_ENGINE_GEMM && cae__direct_fits(stage->layer)) {
+        gather = copy_is_modest(stage, &stage->gather) && w->grid_w * w->lanes >= short_run;
+        scatter = copy_is_modest(stage, &stage->scatter) && w->image_w * w->lanes >= short_run;
+    }
+    stage->direct.forward = stage->layer->transposed ? scatter : gather;
+    stage->direct.input_gradient = stage->layer->transposed ? gather : scatter;
+    stage->direct.weight_gradient = gather;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Scratch of a stage and the longest of its arrays. */
+static void measure(struct cae__plan *plan, const struct cae__stage *stage)
+{
+    if (!stage->direct.forward || !stage->direct.input_gradient || !stage->direct.weight_gradient)
+        plan->scratch = larger(plan->scratch, cae__gemm_scratch(stage));
+    if (stage->direct.forward || stage->direct.input_gradient)
+        plan->scratch = larger(plan->scratch, cae__direct_scratch(stage));
+    plan->longest = (size_t)larger(plan->longest, larger(stage->in_length, stage->out_length));
+}
+
+/* --- Tables: offsets and packed weights of all stages in one block -------------------------------------- */
+
+struct needs {
+    bool gather, scatter; /* packed weights */
+};
+
+static struct needs needs_of(const struct cae__stage *stage, bool dx)
+{
+    const bool forward = stage->direct.forward, backward = dx && stage->direct.input_gradient;
+    const bool transposed = stage->layer->transposed;
+    return (struct needs){transposed ? backward : forward, transposed ? forward : backward};
+}
+
+static size_t weights_of(const struct cae__layer *l)
+{
+    return (size_t)l->in_channels * (size_t)l->out_channels * (size_t)l->kernel_h *
+           (size_t)l->kernel_w;
+}
+
+static size_t padded(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+static cae_status allocate_tables(struct cae__plan *plan, const cae_context *context, bool trainable)
+{
+    size_t offsets = 0, floats = 0;
+    for (int i = 0; i < plan->count; i++) {
+        const struct cae__stage *stage = &plan->stages[i];
+        const struct needs needs = needs_of(stage, trainable && i > 0);
+        offsets += cae__direct_fits(stage->layer) ? cae__direct_taps(stage) : 0;
+        floats += padded(weights_of(stage->layer)) * ((size_t)needs.gather + needs.scatter);
+    }
+    size_t bytes;
+    if (!cae__multiply(&bytes, floats, sizeof(float)) ||
+        offsets > (SIZE_MAX - bytes) / sizeof(ptrdiff_t))
+        return cae__fail_memory(context);
+    bytes += offsets * sizeof(ptrdiff_t);
+    if (bytes == 0)
+        return CAE_OK;
+    float *weights = cae__alloc(context, 1, bytes);
+    if (!weights)
+        return cae__fail_memory(context);
+    plan->tables = weights;
+
+    ptrdiff_t *offset = (ptrdiff_t *)(void *)(weights + floats);
+    for (int i = 0; i < plan->count; i++) {
+        struct cae__stage *stage = &plan->stages[i];
+        const struct needs needs = needs_of(stage, trainable && i > 0);
+        const size_t step = padded(weights_of(stage->layer));
+        if (needs.gather) {
+            stage->gather.weights = weights;
+            weights += step;
+        }
+        if (needs.scatter) {
+            stage->scatter.weights = weights;
+            weights += step;
+        }
+        if (cae__direct_fits(stage->layer)) {
+            const struct cae__window *w = &stage->window;
+            stage->gather.offsets = offset;
+            stage->scatter.offsets =
+                offset + (size_t)w->image_c * (size_t)w->kernel_h * (size_t)w->kernel_w;
+            offset += cae__direct_taps(stage);
+        }
+    }
+    return CAE_OK;
+}
+
+/* --- Making ------------------------------------------------------------------------------------------------ */
 
 void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part)
 {
@@ -17,16 +134,31 @@ void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part
         stage->bias_at = bias ? bias->at : 0;
         stage->weight = model->parameters + weight->at;
         stage->bias = bias ? model->parameters + bias->at : NULL;
+        cae__direct_pack(stage);
     }
 }
 
-static size_t larger(size_t a, size_t b)
+static cae_status init_stages(struct cae__plan *plan, const cae_context *context,
+                              const struct cae__layer *layers, int first, int height, int width)
 {
-    return a > b ? a : b;
+    for (int i = 0; i < plan->count; i++) {
+        struct cae__stage *stage = &plan->stages[i];
+        const cae_status status = cae__stage_init(context, stage, &layers[first + i], first + i,
+                                                  height, width, plan->lanes);
+        if (status != CAE_OK)
+            return status;
+        height = stage->out_h;
+        width = stage->out_w;
+        stage->kernels = context->kernels;
+        cae__direct_view(stage);
+        choose_engines(stage, context->engine);
+        measure(plan, stage);
+    }
+    return CAE_OK;
 }
 
 static cae_status init(struct cae__plan *plan, const cae_context *context, const cae_model *model,
-                       int32_t part, int height, int width, int lanes)
+                       int32_t part, int height, int width, int lanes, bool trainable)
 {
     int first, end;
     cae__part_layers(&first, &end, model, part);
@@ -34,22 +166,15 @@ static cae_status init(struct cae__plan *plan, const cae_context *context, const
     plan->stages = cae__alloc(context, (size_t)plan->count, sizeof *plan->stages);
     if (!plan->stages)
         return cae__fail_memory(context);
-
-    for (int i = 0; i < plan->count; i++) {
-        struct cae__stage *stage = &plan->stages[i];
-        const cae_status status = cae__stage_init(context, stage, &model->layers[first + i],
-                                                  first + i, height, width, lanes);
-        if (status != CAE_OK) {
-            cae__plan_finish(plan, context);
-            return status;
-        }
-        height = stage->out_h;
-        width = stage->out_w;
-        plan->longest = larger(plan->longest, larger(stage->in_length, stage->out_length));
-        const uint64_t columns = (uint64_t)cae__column_rows(&stage->window) *
-                                 (uint64_t)cae__tile_length(&stage->window, stage->tile);
-        plan->columns = plan->columns > columns ? plan->columns : columns;
+    cae_status status = init_stages(plan, context, model->layers, first, height, width);
+    if (status == CAE_OK)
+        status = allocate_tables(plan, context, trainable);
+    if (status != CAE_OK) {
+        cae__plan_finish(plan, context);
+        return status;
     }
+    for (int i = 0; i < plan->count; i++)
+        cae__direct_aim(&plan->stages[i]);
     cae__plan_bind(plan, model, part);
     return CAE_OK;
 }
@@ -75,11 +200,33 @@ static bool lanes_fit(const cae_model *model, int32_t part, int height, int widt
 
 cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
-                          int64_t count)
+                          int64_t count, bool trainable)
 {
     const bool interleave = count >= CAE__MOST_LANES && (int64_t)height * width <= LARGE &&
                             lanes_fit(model, part, height, width, CAE__MOST_LANES);
-    return init(plan, context, model, part, height, width, interleave ? CAE__MOST_LANES : 1);
+    return init(plan, context, model, part, height, width, interleave ? CAE__MOST_LANES : 1,
+                trainable);
+}
+
+void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns)
+{
+    plan->scratch = 0;
+    plan->longest = 0;
+    for (int i = plan->count - 1; i >= 0; i--) {
+        struct cae__stage *stage = &plan->stages[i];
+        const struct cae__span in_rows =
+            cae__span_needed(stage->layer, true, rows, stage->whole_in_h);
+        const struct cae__span in_columns =
+            cae__span_needed(stage->layer, false, columns, stage->whole_in_w);
+        cae__stage_crop(stage, in_rows, in_columns, rows, columns);
+        cae__direct_view(stage);
+        cae__direct_aim(stage);
+        measure(plan, stage);
+        rows = in_rows;
+        columns = in_columns;
+    }
+    plan->input_rows = rows;
+    plan->input_columns = columns;
 }
 
 int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count)
@@ -89,50 +236,40 @@ int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count)
 
 void cae__plan_finish(struct cae__plan *plan, const cae_context *context)
 {
+    cae__free(context, plan->tables);
     cae__free(context, plan->stages);
+    plan->tables = NULL;
     plan->stages = NULL;
 }
 
-static void forward(const struct cae__stage *stage, const float *x, float *y, float *columns)
-{
-    if (stage->layer->transposed)
-        cae__conv_transpose_forward(stage, x, y, columns);
-    else
-        cae__conv_forward(stage, x, y, columns);
-}
+/* --- Running ------------------------------------------------------------------------------------------------ */
 
-static void backward(const struct cae__stage *stage, const float *x, const float *dy, float *dw,
-                     float *db, float *dx, float *columns)
-{
-    if (stage->layer->transposed)
-        cae__conv_transpose_backward(stage, x, dy, dw, db, dx, columns);
-    else
-        cae__conv_backward(stage, x, dy, dw, db, dx, columns);
-}
-
-void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *columns)
+void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *scratch)
 {
     for (int i = 0; i < plan->count; i++)
-        forward(&plan->stages[i], buffers[i], buffers[i + 1], columns);
+        cae__layer_forward(&plan->stages[i], buffers[i + 1], buffers[i], scratch);
 }
 
-float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *columns)
+float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *scratch)
 {
     for (int i = 0; i < plan->count; i++)
-        forward(&plan->stages[i], buffers[i % 2], buffers[(i + 1) % 2], columns);
+        cae__layer_forward(&plan->stages[i], buffers[(i + 1) % 2], buffers[i % 2], scratch);
     return buffers[plan->count % 2];
 }
 
 void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, float *gradient,
-                        float *spare, float *parameters, float *columns)
+                        float *spare, float *parameters, float *scratch)
 {
+    const struct cae__stage *last = &plan->stages[plan->count - 1];
+    last->kernels->activation_backward(gradient, buffers[plan->count], (ptrdiff_t)last->out_length,
+                                       last->layer->activation, last->layer->slope);
     for (int i = plan->count - 1; i >= 0; i--) {
         const struct cae__stage *stage = &plan->stages[i];
-        const struct cae__layer *l = stage->layer;
-        cae__activation_backward(gradient, buffers[i + 1], (ptrdiff_t)stage->out_length,
-                                 l->activation, l->slope);
-        backward(stage, buffers[i], gradient, parameters + stage->weight_at,
-                 l->bias ? parameters + stage->bias_at : NULL, i > 0 ? spare : NULL, columns);
+        const bool first = i == 0;
+        cae__layer_backward(stage, parameters + stage->weight_at,
+                            stage->bias ? parameters + stage->bias_at : NULL,
+                            first ? NULL : spare, buffers[i], gradient,
+                            first ? NULL : stage[-1].layer, scratch);
         float *const swap = gradient;
         gradient = spare;
         spare = swap;

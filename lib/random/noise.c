@@ -4,17 +4,21 @@
  *   u1 = ((word0 >> 8) + 1) 2^-24 in (0, 1]    u2 = (word1 >> 8) 2^-24 in [0, 1)
  *   n0 = sqrt(-2 ln u1) cos(2 pi u2)          n1 = sqrt(-2 ln u1) sin(2 pi u2)
  *
- * One counter gives four words and so four normals. CHUNK counters are worked at a time, each step a
- * plain loop over arrays that compilers turn into vectors. Logarithm, sine and cosine are short
+ * One counter gives four words and so four normals. CHUNK counters are worked at a time, of one image or
+ * of eight interleaved ones, each step a plain loop over arrays that compilers turn into vectors. Logarithm, sine and cosine are short
  * polynomials of our own, because libm's do not vectorize and differ between systems; this file is
  * compiled without contraction of a * b + c, so the noise has the same bits on every machine.
  * 24-bit uniforms bound |n| by sqrt(48 ln 2) = 5.77. */
 #include "random.h"
 
+#include "../kernels/kernels.h"
+#include "../kernels/vector.h"
+
 #include <math.h>
 #include <string.h>
 
-#define CHUNK 64
+#define CHUNK 64   /* worked at a time */
+#define COUNTERS 64 /* in a block of 256 values of an image */
 #define PI 3.14159265358979f
 
 /* ln x for x in (0, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln m = 2 atanh(s), s = (m-1)/(m+1),
@@ -62,15 +66,17 @@ static void normals(const uint32_t *word0, const uint32_t *word1, float *cosines
     }
 }
 
-/* Philox on CHUNK consecutive counters: the rounds of philox.c, one array a word. */
-static void philox_chunk(uint32_t w[4][CHUNK], uint32_t first, uint32_t image, uint32_t visit,
-                         uint32_t tail, uint64_t seed)
+/* Philox on the counters first, first + 1, ... of all lanes, CHUNK / lanes of them: the rounds of
+ * philox.c, one array a word. */
+INLINE void philox_chunk(uint32_t w[4][CHUNK], uint32_t first, int lanes, const uint64_t *images,
+                         uint32_t visit, uint64_t seed)
 {
     for (int i = 0; i < CHUNK; i++) {
-        w[0][i] = first + (uint32_t)i;
-        w[1][i] = image;
+        const uint64_t image = images[i % lanes];
+        w[0][i] = first + (uint32_t)(i / lanes);
+        w[1][i] = (uint32_t)image;
         w[2][i] = visit;
-        w[3][i] = tail;
+        w[3][i] = (uint32_t)CAE__FOR_NOISE << 24 | ((uint32_t)(image >> 32) & 0xffffffu);
     }
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
@@ -87,20 +93,39 @@ static void philox_chunk(uint32_t w[4][CHUNK], uint32_t first, uint32_t image, u
     }
 }
 
-void cae__add_noise(float *values, size_t count, float sigma, uint64_t seed, uint32_t visit,
-                    uint64_t image)
+/* Value 256 a + 64 b + c of an image is normal b of its counter 64 a + c. */
+INLINE void add_block(float *values, size_t count, int lanes, float sigma, uint64_t seed,
+                      uint32_t visit, const uint64_t *images, uint32_t first)
 {
-    const uint32_t tail = (uint32_t)CAE__FOR_NOISE << 24 | ((uint32_t)(image >> 32) & 0xffffffu);
     uint32_t words[4][CHUNK];
-    float noise[4][CHUNK]; /* [word][counter]: value 4 CHUNK k + CHUNK j + i is noise[j][i] */
+    float noise[4][CHUNK];
+    const uint32_t step = (uint32_t)(CHUNK / lanes); /* counters worked at a time */
 
-    for (size_t done = 0, chunk = 0; done < count; done += 4 * CHUNK, chunk++) {
-        philox_chunk(words, (uint32_t)(chunk * CHUNK), (uint32_t)image, visit, tail, seed);
+    for (uint32_t c = 0; c < COUNTERS; c += step) {
+        philox_chunk(words, first + c, lanes, images, visit, seed);
         normals(words[0], words[1], noise[0], noise[1]);
         normals(words[2], words[3], noise[2], noise[3]);
-        const size_t left = count - done < 4 * CHUNK ? count - done : 4 * CHUNK;
-        const float *n = &noise[0][0];
-        for (size_t i = 0; i < left; i++)
-            values[done + i] += sigma * n[i];
+        for (uint32_t b = 0; b < 4 && b * COUNTERS + c < count; b++) {
+            const size_t at = b * COUNTERS + c, left = count - at < step ? count - at : step;
+            float *to = values + at * (size_t)lanes;
+            for (size_t i = 0; i < left * (size_t)lanes; i++)
+                to[i] += sigma * noise[b][i];
+        }
+    }
+}
+
+/* `lanes` is 1 or 8: constants, for the divisions above. */
+void CAE__LEVEL(cae__add_noise)(float *values, size_t count, int lanes, float sigma, uint64_t seed,
+                                uint32_t visit, const uint64_t *images)
+{
+    const size_t block = 4 * COUNTERS;
+    for (size_t done = 0; done < count; done += block) {
+        const size_t left = count - done < block ? count - done : block;
+        float *to = values + done * (size_t)lanes;
+        const uint32_t first = (uint32_t)(done / 4);
+        if (lanes == 1)
+            add_block(to, left, 1, sigma, seed, visit, images, first);
+        else
+            add_block(to, left, 8, sigma, seed, visit, images, first);
     }
 }

@@ -37,10 +37,6 @@ uint32_t cae__stream_next(struct cae__stream *stream);
 /* Uniform in [0, 1), a multiple of 2^-24. */
 float cae__stream_uniform(struct cae__stream *stream);
 
-/* values[i] += sigma * normal(seed, visit, image, i), see noise.c. */
-void cae__add_noise(float *values, size_t count, float sigma, uint64_t seed, uint32_t visit,
-                    uint64_t image);
-
 /* Where index goes in the permutation of [0, count) that (seed, epoch) name, see permutation.c. */
 uint64_t cae__permute(uint64_t index, uint64_t count, uint64_t seed, uint64_t epoch);
 

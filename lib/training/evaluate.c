@@ -41,7 +41,7 @@ struct evaluation {
 
 static uint64_t block_floats(const struct cae__plan *plan)
 {
-    return 2 * (uint64_t)plan->stages[0].in_length + 2 * (uint64_t)plan->longest + plan->columns;
+    return 2 * (uint64_t)plan->stages[0].in_length + 2 * (uint64_t)plan->longest + plan->scratch;
 }
 
 static void judge(double *figures, const cae_dataset *d, const float *clean, const float *other,
@@ -61,6 +61,7 @@ static void evaluate_block(void *job, int64_t block, int worker)
     const struct evaluation *e = job;
     const cae_dataset *d = e->dataset;
     const struct cae__plan *plan = &e->plan;
+    const struct cae__kernels *kernels = e->context->kernels;
     const int64_t first = block * plan->lanes, left = d->count - first;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
@@ -69,23 +70,24 @@ static void evaluate_block(void *job, int64_t block, int worker)
     float *other = clean + plan->stages[0].in_length;
     float *const buffers[2] = {other + plan->stages[0].in_length,
                                other + plan->stages[0].in_length + plan->longest};
-    float *columns = buffers[1] + plan->longest;
+    float *scratch = buffers[1] + plan->longest;
 
-    for (int lane = 0; lane < used; lane++)
+    for (int lane = 0; lane < used; lane++) {
+        const uint64_t image = (uint64_t)(first + lane);
+        float *pixels = other + (size_t)lane * d->length;
         cae__dataset_read(clean + (size_t)lane * d->length, d, first + lane);
-    memcpy(other, clean, (size_t)used * d->length * sizeof *other);
-    if (e->options->noise_sigma > 0.0)
-        for (int lane = 0; lane < used; lane++)
-            cae__add_noise(other + (size_t)lane * d->length, d->length,
-                           (float)e->options->noise_sigma, e->options->noise_seed,
-                           CAE_VISIT_EVALUATION, (uint64_t)(first + lane));
+        memcpy(pixels, clean + (size_t)lane * d->length, d->length * sizeof *other);
+        if (e->options->noise_sigma > 0.0)
+            kernels->add_noise(pixels, d->length, 1, (float)e->options->noise_sigma,
+                               e->options->noise_seed, CAE_VISIT_EVALUATION, &image);
+    }
     for (int lane = 0; lane < used; lane++)
         judge(e->figures[first + lane].noisy, d, clean + (size_t)lane * d->length,
               other + (size_t)lane * d->length, ssim);
 
-    cae__interleave(buffers[0], other, d->length, plan->lanes, used);
-    const float *output = cae__plan_run(plan, buffers, columns);
-    cae__deinterleave(other, output, d->length, plan->lanes, used);
+    kernels->interleave(buffers[0], other, d->length, d->length, plan->lanes, used);
+    const float *output = cae__plan_run(plan, buffers, scratch);
+    kernels->deinterleave(other, output, d->length, d->length, plan->lanes, used);
     for (int lane = 0; lane < used; lane++)
         judge(e->figures[first + lane].output, d, clean + (size_t)lane * d->length,
               other + (size_t)lane * d->length, ssim);
@@ -164,7 +166,7 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
 
     struct evaluation e = {.context = context, .dataset = dataset, .options = &o};
     status = cae__plan_init(&e.plan, context, model, CAE_PART_WHOLE, dataset->height,
-                            dataset->width, dataset->count);
+                            dataset->width, dataset->count, false);
     if (status != CAE_OK)
         return status;
     cae_evaluation result = nothing;

@@ -77,10 +77,9 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
 
 /* One worker's memory, every piece starting on a cache line. */
 struct cae__workspace {
-    float *images;   /* [lanes][length]: read, then corrupted in place */
     float *target;   /* [length][lanes]; the input itself when there is no noise */
     float *gradient, *spare;
-    float *columns;
+    float *scratch;
     float *buffers[]; /* input, then the output of every stage */
 };
 
@@ -98,10 +97,10 @@ static uint64_t header_floats(const struct cae__plan *plan)
 
 static uint64_t workspace_floats(const struct cae__plan *plan)
 {
-    uint64_t floats = header_floats(plan) + 3 * padded(plan->stages[0].in_length);
+    uint64_t floats = header_floats(plan) + 2 * padded(plan->stages[0].in_length);
     for (int i = 0; i < plan->count; i++)
         floats += padded(plan->stages[i].out_length);
-    return floats + 2 * padded(plan->longest) + padded(plan->columns);
+    return floats + 2 * padded(plan->longest) + padded(plan->scratch);
 }
 
 static float *take(float **free_floats, uint64_t floats)
@@ -121,14 +120,13 @@ static struct cae__workspace *workspace_create(const cae_context *context,
         return NULL;
     const size_t in_length = plan->stages[0].in_length;
     take(&next, header_floats(plan));
-    w->images = take(&next, in_length);
     w->buffers[0] = take(&next, in_length);
     w->target = noise ? take(&next, in_length) : w->buffers[0];
     for (int i = 0; i < plan->count; i++)
         w->buffers[i + 1] = take(&next, plan->stages[i].out_length);
     w->gradient = take(&next, plan->longest);
     w->spare = take(&next, plan->longest);
-    w->columns = take(&next, plan->columns);
+    w->scratch = take(&next, plan->scratch);
     return w;
 }
 
@@ -165,7 +163,7 @@ static cae_status allocate(cae_trainer *trainer)
     const cae_trainer_options *o = &trainer->options;
     const int64_t most = d->count < o->batch ? d->count : o->batch;
     const cae_status status = cae__plan_init(&trainer->plan, context, trainer->model,
-                                             CAE_PART_WHOLE, d->height, d->width, most);
+                                             CAE_PART_WHOLE, d->height, d->width, most, true);
     if (status != CAE_OK)
         return status;
 
@@ -267,18 +265,20 @@ static void load_block(const cae_trainer *trainer, struct cae__workspace *w, int
 {
     const cae_trainer_options *o = &trainer->options;
     const cae_dataset *d = trainer->dataset;
+    const int lanes = trainer->plan.lanes;
     int64_t images[CAE__MOST_LANES];
 
-    for (int lane = 0; lane < used; lane++) {
+    for (int lane = 0; lane < used; lane++)
         images[lane] = image_at(trainer, first + lane);
-        cae__dataset_read(w->images + (size_t)lane * d->length, d, images[lane]);
-    }
-    cae__interleave(w->target, w->images, d->length, trainer->plan.lanes, used);
+    cae__dataset_read_lanes(w->target, d, images, lanes, used);
     if (o->noise_sigma > 0.0) {
+        uint64_t names[CAE__MOST_LANES] = {0}; /* lanes beyond get noise that nobody looks at */
         for (int lane = 0; lane < used; lane++)
-            cae__add_noise(w->images + (size_t)lane * d->length, d->length, (float)o->noise_sigma,
-                           o->seed, (uint32_t)trainer->now.epoch, (uint64_t)images[lane]);
-        cae__interleave(w->buffers[0], w->images, d->length, trainer->plan.lanes, used);
+            names[lane] = (uint64_t)images[lane];
+        memcpy(w->buffers[0], w->target, d->length * (size_t)lanes * sizeof *w->target);
+        trainer->handle.context->kernels->add_noise(w->buffers[0], d->length, lanes,
+                                                    (float)o->noise_sigma, o->seed,
+                                                    (uint32_t)trainer->now.epoch, names);
     }
 }
 
@@ -292,11 +292,11 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
     load_block(trainer, w, batch->first + start, used);
-    cae__plan_forward(plan, w->buffers, w->columns);
-    const double loss =
-        cae__loss_gradient(&trainer->loss, w->gradient, w->buffers[plan->count], w->target,
-                           trainer->dataset->length, plan->lanes, used, batch->scale);
-    cae__plan_backward(plan, w->buffers, w->gradient, w->spare, gradient, w->columns);
+    cae__plan_forward(plan, w->buffers, w->scratch);
+    const double loss = trainer->handle.context->kernels->loss_gradient(
+        &trainer->loss, w->gradient, w->buffers[plan->count], w->target, trainer->dataset->length,
+        plan->lanes, used, batch->scale);
+    cae__plan_backward(plan, w->buffers, w->gradient, w->spare, gradient, w->scratch);
     return loss;
 }
 
@@ -355,7 +355,7 @@ static int64_t find_bad_image(const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
     const cae_dataset *d = trainer->dataset;
-    float *pixels = trainer->workspaces[0]->images;
+    float *pixels = trainer->workspaces[0]->target;
     for (int64_t i = 0; i < batch->count; i++) {
         const int64_t image = image_at(trainer, batch->first + i);
         cae__dataset_read(pixels, d, image);

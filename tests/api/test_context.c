@@ -385,7 +385,7 @@ START_TEST(defaults_are_those_of_the_header)
     cae_evaluation_options e;
 
     cae_context_options_init(&c, sizeof c);
-    ck_assert(c.threads == 1 && c.engine == CAE_ENGINE_AUTO && !c.reserved && !c.allocate &&
+    ck_assert(c.threads == 1 && c.engine == CAE_ENGINE_AUTO && c.cpu == CAE_CPU_AUTO && !c.allocate &&
               !c.release && !c.allocator_user && !c.log && !c.log_user);
     cae_conv_options_init(&l, sizeof l);
     ck_assert(l.kernel_h == 3 && l.kernel_w == 3 && l.stride_h == 1 && l.stride_w == 1 &&
@@ -438,8 +438,8 @@ START_TEST(context_options_out_of_range)
     REFUSED(CAE_ERR_OPTIONS, threads, INT32_MIN);
     REFUSED(CAE_ERR_OPTIONS, engine, -1);
     REFUSED(CAE_ERR_OPTIONS, engine, 3);
-    REFUSED(CAE_ERR_UNSUPPORTED, engine, CAE_ENGINE_DIRECT);
-    REFUSED(CAE_ERR_OPTIONS, reserved, 1);
+    REFUSED(CAE_ERR_OPTIONS, cpu, -1);
+    REFUSED(CAE_ERR_OPTIONS, cpu, 4);
     REFUSED(CAE_ERR_OPTIONS, allocate, NULL);
     REFUSED(CAE_ERR_OPTIONS, release, NULL);
 #undef REFUSED
@@ -463,7 +463,7 @@ START_TEST(context_options_in_range)
         cae_context_destroy(context);
         assert_balanced(&heap, "a context that did nothing");
     }
-    for (int32_t engine = CAE_ENGINE_AUTO; engine <= CAE_ENGINE_GEMM; engine++) {
+    for (int32_t engine = CAE_ENGINE_AUTO; engine <= CAE_ENGINE_DIRECT; engine++) {
         cae_context_options options = heap_options(&heap, 1);
 
         options.engine = engine;

@@ -38,6 +38,7 @@ static const struct {
 } engines[] = {
     {CAE_ENGINE_AUTO, "auto"},
     {CAE_ENGINE_GEMM, "gemm"},
+    {CAE_ENGINE_DIRECT, "direct"},
 };
 
 static const struct {

@@ -1,4 +1,5 @@
 /* test_random.c - the generator against published answers, and what is built on it. */
+#include "../../lib/kernels/kernels.h"
 #include "../../lib/random/random.h"
 #include "../common/common.h"
 
@@ -34,7 +35,21 @@ START_TEST(noise_equals_its_definition)
     const uint64_t seed = 0x123456789abcdef0u, image = 0x200000007u;
     const uint32_t visit = 9, key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     float values[COUNT] = {0};
-    cae__add_noise(values, COUNT, 2.0f, seed, visit, image);
+    const struct cae__kernels *kernels = cae__kernels_at(CAE_CPU_BASELINE + _i);
+    if (!kernels)
+        return;
+    kernels->add_noise(values, COUNT, 1, 2.0f, seed, visit, &image);
+
+    /* eight images side by side, this one among them, get what each gets alone */
+    float lanes[COUNT * 8] = {0}, alone[COUNT] = {0};
+    uint64_t images[8] = {1, 2, UINT64_C(0xffffffffffffff), image, 0, 7, image + 1, 9};
+    kernels->add_noise(lanes, COUNT, 8, 2.0f, seed, visit, images);
+    for (int lane = 0; lane < 8; lane++) {
+        memset(alone, 0, sizeof alone);
+        kernels->add_noise(alone, COUNT, 1, 2.0f, seed, visit, &images[lane]);
+        for (int i = 0; i < COUNT; i++)
+            ck_assert(lanes[8 * i + lane] == alone[i] && (lane != 3 || alone[i] == values[i]));
+    }
 
     for (int i = 0; i < COUNT; i++) {
         const int chunk = i / 256, word = i % 256 / 64, within = i % 64;
@@ -53,14 +68,17 @@ START_TEST(noise_equals_its_definition)
 }
 END_TEST
 
-/* Same bits on every machine: values that this test once printed, on x86-64. */
+/* Same bits on every machine and level: values that this test once printed, on x86-64. */
 START_TEST(noise_has_the_same_bits_everywhere)
 {
     static const uint32_t expected[6] = {0xbd58566f, 0x3c9b370c, 0xbcefc630,
                                          0x3d7000a7, 0x3db783de, 0x3d3fbc63};
     float values[3072] = {0};
     uint32_t bits[6], hash = 2166136261u;
-    cae__add_noise(values, 3072, 0.1f, 1, 0, 0);
+    const struct cae__kernels *kernels = cae__kernels_at(CAE_CPU_BASELINE + _i);
+    if (!kernels)
+        return;
+    kernels->add_noise(values, 3072, 1, 0.1f, 1, 0, &(uint64_t){0});
     const int at[6] = {0, 1, 64, 128, 1000, 3071};
     for (int i = 0; i < 6; i++)
         memcpy(&bits[i], &values[at[i]], 4);
@@ -134,8 +152,8 @@ static Suite *suite(void)
     TCase *c = tcase_create("random");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, philox_known_answers);
-    tcase_add_test(c, noise_equals_its_definition);
-    tcase_add_test(c, noise_has_the_same_bits_everywhere);
+    tcase_add_loop_test(c, noise_equals_its_definition, 0, 3);
+    tcase_add_loop_test(c, noise_has_the_same_bits_everywhere, 0, 3);
     tcase_add_test(c, shuffle_visits_everything_once);
     tcase_add_test(c, shuffle_is_uniform);
     tcase_add_test(c, epochs_and_seeds_shuffle_differently);
