@@ -291,6 +291,6 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 {
     if ((!values && count) || !(sigma >= 0.0 && isfinite((float)sigma)) || image >> 56 != 0)
         return CAE_ERR_ARGUMENT;
-    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, count, 1, (float)sigma, seed, visit, &image);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, (float)sigma, seed, visit, &image);
     return CAE_OK;
 }

@@ -1,11 +1,14 @@
 /* direct.c - convolution without im2col: every tap is a pointer into the image.
  *
- *   correlate            y[k][i][j]  = sum over t of w[k][t] x[offset[t] + i x_row + j]
- *   correlate_gradient   dw[k][t]   += sum over i, j of g[k][i][j] x[offset[t] + i x_row + j]
+ *   correlate            y[k][i][j]  = sum over t of w[k][t] x[offset[t] + (i - top) x_row + j]
+ *   correlate_gradient   dw[k][t]   += sum over i, j of g[k][i][j] x[offset[t] + (i - top) x_row + j]
  *
  * Both are the inner loop of a matrix product: a tile of sums stays in registers while operands stream
  * past, so each vector that is loaded serves as many multiplications as the tile is high. The
  * tile of `correlate` is outputs x vectors of a row, that of its gradient outputs x taps.
+ *
+ * Rows outside the image are left out, not multiplied by zero: taps are ordered by kernel row, so those
+ * that exist are one stretch of them.
  *
  * Every y is summed over t in the order of the taps, whatever the width, the tile and the place in the
  * row: the bits of a pixel depend on the level alone. */
@@ -26,57 +29,79 @@ static enum finish finish_of(const struct cae__correlation *c)
     return c->gate ? RELU_GRADIENT : RELU;
 }
 
-/* One row's place in everything that has outputs. */
-struct place {
+/* One group of outputs in one row: what goes in, what comes out. */
+struct row {
     float *y;
     const float *gate, *bias; /* NULL for none */
-    ptrdiff_t plane;
+    ptrdiff_t plane;          /* from one output to the next, in y and gate */
     enum finish finish;
+    const float *x, *weights;
+    const ptrdiff_t *offsets;
+    int taps;
+    ptrdiff_t start; /* x + start + offsets[t] is tap t of the first value */
 };
 
-INLINE void tile(const int outputs, const int vectors, struct place p, const float *x,
-                 const float *weights, const ptrdiff_t *offsets, int taps)
+/* The sums of `vectors` vectors from `at` on. */
+INLINE void tile(const int outputs, const int vectors, const struct row *row, ptrdiff_t at)
 {
+    const float *weights = row->weights, *const x = row->x;
+    const ptrdiff_t start = row->start + at;
+    const float *const gate = row->gate + (row->gate ? at : 0);
+    float *const y = row->y + at;
     vector sums[8][8];
 
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int v = 0; v < vectors; v++)
-            sums[k][v] = broadcast(p.bias ? p.bias[k] : 0.0f);
-    for (int t = 0; t < taps; t++, weights += outputs) {
-        vector pixels[8];
-        UNROLL for (int v = 0; v < vectors; v++)
-            pixels[v] = load(x + offsets[t] + v * WIDTH);
-        UNROLL for (int k = 0; k < outputs; k++) {
-            const vector weight = broadcast(weights[k]);
+            sums[k][v] = broadcast(row->bias ? row->bias[k] : 0.0f);
+    for (int t = 0; t < row->taps; t++, weights += outputs) {
+        const float *const tap = x + (start + row->offsets[t]);
+        if (vectors > outputs) { /* the shorter side of the tile is held, the longer one passes by */
+            vector weight[8];
+            UNROLL for (int k = 0; k < outputs; k++)
+                weight[k] = broadcast(weights[k]);
+            UNROLL for (int v = 0; v < vectors; v++) {
+                const vector pixels = load_once(tap + v * WIDTH);
+                UNROLL for (int k = 0; k < outputs; k++)
+                    sums[k][v] += weight[k] * pixels;
+            }
+        } else {
+            vector pixels[8];
             UNROLL for (int v = 0; v < vectors; v++)
-                sums[k][v] += weight * pixels[v];
+                pixels[v] = load_once(tap + v * WIDTH);
+            UNROLL for (int k = 0; k < outputs; k++) {
+                const vector weight = broadcast(weights[k]);
+                UNROLL for (int v = 0; v < vectors; v++)
+                    sums[k][v] += weight * pixels[v];
+            }
         }
     }
-    if (p.finish == RELU) { /* NaN stays NaN */
+    if (row->finish == RELU) { /* NaN stays NaN */
         UNROLL for (int k = 0; k < outputs; k++)
             UNROLL for (int v = 0; v < vectors; v++)
                 sums[k][v] = keep(sums[k][v], ~(sums[k][v] < 0.0f));
-    } else if (p.finish == RELU_GRADIENT) {
+    } else if (row->finish == RELU_GRADIENT) {
         UNROLL for (int k = 0; k < outputs; k++)
             UNROLL for (int v = 0; v < vectors; v++)
-                sums[k][v] = keep(sums[k][v], load(p.gate + k * p.plane + v * WIDTH) > 0.0f);
+                sums[k][v] = keep(sums[k][v], load(gate + k * row->plane + v * WIDTH) > 0.0f);
     }
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int v = 0; v < vectors; v++)
-            store(p.y + k * p.plane + v * WIDTH, sums[k][v]);
+            store(y + k * row->plane + v * WIDTH, sums[k][v]);
 }
 
-typedef void tile_function(struct place p, const float *x, const float *weights,
-                           const ptrdiff_t *offsets, int taps);
+/* `count` tiles side by side; returns where they end. */
+typedef ptrdiff_t tile_function(const struct row *row, ptrdiff_t at, ptrdiff_t count);
 
 #define TILE(outputs, vectors)                                                                     \
-    static void tile_##outputs##_##vectors(struct place p, const float *x, const float *weights,   \
-                                           const ptrdiff_t *offsets, int taps)                     \
+    static ptrdiff_t tile_##outputs##_##vectors(const struct row *row, ptrdiff_t at,               \
+                                                ptrdiff_t count)                                   \
     {                                                                                              \
-        tile(outputs, vectors, p, x, weights, offsets, taps);                                      \
+        for (; count > 0; count--, at += vectors * WIDTH)                                          \
+            tile(outputs, vectors, row, at);                                                       \
+        return at;                                                                                 \
     }
 
-/* For each height the tiles there are, widest first; 0 ends the list. */
+/* For each height the tiles there are, widest first, down to one vector. */
 struct tile_choice {
     int vectors;
     tile_function *run;
@@ -117,48 +142,35 @@ int CAE__LEVEL(cae__group)(int left)
     return left >= 4 ? 4 : left;
 }
 
-static struct place moved(struct place p, ptrdiff_t by)
-{
-    p.y += by;
-    p.gate = p.gate ? p.gate + by : NULL;
-    return p;
-}
-
 /* The plain twin of the tiles: one sum at a time, in the same order. It does the rows that are
  * narrower than a vector. */
-static void narrow_row(int outputs, struct place p, const float *x, const float *weights,
-                       const ptrdiff_t *offsets, int taps, ptrdiff_t run)
+static void narrow_row(const struct row *row, int outputs, ptrdiff_t run)
 {
-    for (int k = 0; k < outputs; k++, p = moved(p, p.plane))
+    for (int k = 0; k < outputs; k++)
         for (ptrdiff_t j = 0; j < run; j++) {
-            float sum = p.bias ? p.bias[k] : 0.0f;
-            for (int t = 0; t < taps; t++)
-                sum += weights[t * outputs + k] * x[offsets[t] + j];
-            if ((p.finish == RELU && sum < 0.0f) ||
-                (p.finish == RELU_GRADIENT && !(p.gate[j] > 0.0f)))
+            const ptrdiff_t at = k * row->plane + j;
+            float sum = row->bias ? row->bias[k] : 0.0f;
+            for (int t = 0; t < row->taps; t++)
+                sum += row->weights[t * outputs + k] * row->x[row->start + row->offsets[t] + j];
+            if ((row->finish == RELU && sum < 0.0f) ||
+                (row->finish == RELU_GRADIENT && !(row->gate[at] > 0.0f)))
                 sum = 0.0f;
-            p.y[j] = sum;
+            row->y[at] = sum;
         }
 }
 
-/* The last vector of a row may lie over the one before: the same sums are stored twice. */
-static void wide_row(int outputs, struct place p, const float *x, const float *weights,
-                     const ptrdiff_t *offsets, int taps, ptrdiff_t run)
+/* The widest tiles first. The last vector may lie over the one before: the same sums are stored twice. */
+static void wide_row(const struct row *row, int outputs, ptrdiff_t run)
 {
     const struct tile_choice *choice = tiles[outputs];
     ptrdiff_t at = 0;
-    while (run - at >= WIDTH) {
-        while ((run - at) / WIDTH < choice->vectors)
-            choice++;
-        choice->run(moved(p, at), x + at, weights, offsets, taps);
-        at += choice->vectors * WIDTH;
+    for (;; choice++) {
+        at = choice->run(row, at, (run - at) / WIDTH / choice->vectors);
+        if (choice->vectors == 1)
+            break;
     }
-    if (at < run) {
-        at = run - WIDTH;
-        while (choice->vectors > 1)
-            choice++;
-        choice->run(moved(p, at), x + at, weights, offsets, taps);
-    }
+    if (at < run)
+        choice->run(row, run - WIDTH, 1);
 }
 
 static void finish_rows(const struct cae__correlation *c, float *y, const float *gate)
@@ -172,19 +184,39 @@ static void finish_rows(const struct cae__correlation *c, float *y, const float 
                                                  c->activation, c->slope);
 }
 
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* How many multiples of a step lie below x, counted from 0. */
+static int64_t steps_below(int64_t x, int64_t step)
+{
+    return x <= 0 ? 0 : (x + step - 1) / step;
+}
+
 void CAE__LEVEL(cae__correlate)(const struct cae__correlation *c, float *y, const float *x)
 {
     const enum finish finish = finish_of(c);
     const bool more = c->activation != CAE_ACTIVATION_NONE && finish == AS_IT_IS;
+    const int taps_of_row = c->channels * c->kernel_w, taps = taps_of_row * c->kernel_h;
+    struct row row = {.x = x, .plane = c->y_plane, .finish = finish};
 
-    for (int i = 0; i < c->rows; i++, y += c->y_row, x += c->x_row) {
-        const float *gate = c->gate ? c->gate + i * c->y_row : NULL, *weights = c->weights;
-        for (int k = 0, outputs; k < c->outputs; k += outputs, weights += outputs * c->taps) {
+    for (int i = 0; i < c->rows; i++, y += c->y_row) {
+        const float *gate = c->gate ? c->gate + i * c->y_row : NULL;
+        const int first = (int)clamp(steps_below(c->top - i, c->row_step), 0, c->kernel_h);
+        const int end =
+            (int)clamp(steps_below(c->x_rows + c->top - i, c->row_step), first, c->kernel_h);
+        row.start = (ptrdiff_t)(i - c->top) * c->x_row;
+        row.offsets = c->offsets + first * taps_of_row;
+        row.taps = (end - first) * taps_of_row;
+        for (int k = 0, outputs; k < c->outputs; k += outputs) {
             outputs = CAE__LEVEL(cae__group)(c->outputs - k);
-            const struct place p = {y + k * c->y_plane, gate ? gate + k * c->y_plane : NULL,
-                                    c->bias ? c->bias + k : NULL, c->y_plane, finish};
-            (c->run < WIDTH ? narrow_row : wide_row)(outputs, p, x, weights, c->offsets, c->taps,
-                                                     c->run);
+            row.weights = c->weights + (ptrdiff_t)k * taps + first * taps_of_row * outputs;
+            row.y = y + k * c->y_plane;
+            row.gate = gate ? gate + k * c->y_plane : NULL;
+            row.bias = c->bias ? c->bias + k : NULL;
+            (c->run < WIDTH ? narrow_row : wide_row)(&row, outputs, c->run);
         }
         if (more)
             finish_rows(c, y, gate);
@@ -193,14 +225,25 @@ void CAE__LEVEL(cae__correlate)(const struct cae__correlation *c, float *y, cons
 
 /* --- Weight gradient: outputs x taps ---------------------------------------------------------------- */
 
-/* Where a tile of gradients stands: its first output, its taps. */
+/* A tile of gradients: some outputs, some taps of one kernel row, the rows in which they exist. */
 struct spot {
-    float *dw;       /* [outputs][stride] */
-    ptrdiff_t stride;
-    int live;        /* taps that count; the tile repeats the last one beyond */
+    float *dw;        /* of the first output, at this kernel row: channel c, column s is at c step + s */
+    ptrdiff_t stride; /* from one output to the next */
+    ptrdiff_t step;
+    int kernel_w;
+    int tap;          /* the first one, c kernel_w + s */
+    int live;         /* taps that count; the tile repeats the last one beyond */
     const float *g, *x;
-    const ptrdiff_t *offsets;
+    const ptrdiff_t *offsets; /* of the taps */
+    int first, end;   /* rows of g */
+    ptrdiff_t start;  /* x + start + offsets[t] is what tap t meets in the first row */
 };
+
+static ptrdiff_t place_of(const struct spot *s, int tap)
+{
+    const int at = s->tap + tap;
+    return at / s->kernel_w * s->step + at % s->kernel_w;
+}
 
 /* -1 in the last `rest` lanes. */
 INLINE vector_mask last_lanes(int rest)
@@ -219,60 +262,88 @@ INLINE vector_mask last_lanes(int rest)
     return mask;
 }
 
-INLINE void multiply(const int outputs, const int taps, vector sums[8][8], const float *g,
-                     ptrdiff_t g_plane, const float *const x[8], ptrdiff_t at, vector_mask mask,
+INLINE void multiply(const int outputs, const int taps, vector sums[8][8], const float *const g[8],
+                     ptrdiff_t g_at, const float *const x[8], ptrdiff_t x_at, vector_mask mask,
                      const int masked)
 {
-    vector gradients[8];
-    UNROLL for (int k = 0; k < outputs; k++) {
-        gradients[k] = load(g + k * g_plane + at);
-        if (masked)
-            gradients[k] = keep(gradients[k], mask);
-    }
-    UNROLL for (int t = 0; t < taps; t++) {
-        const vector pixels = load(x[t] + at);
-        UNROLL for (int k = 0; k < outputs; k++)
-            sums[k][t] += gradients[k] * pixels;
+    if (taps < outputs) { /* the shorter side of the tile is held, the longer one passes by */
+        vector pixels[8];
+        UNROLL for (int t = 0; t < taps; t++)
+            pixels[t] = load_once(x[t] + x_at);
+        UNROLL for (int k = 0; k < outputs; k++) {
+            vector gradient = load_once(g[k] + g_at);
+            if (masked)
+                gradient = keep(gradient, mask);
+            UNROLL for (int t = 0; t < taps; t++)
+                sums[k][t] += gradient * pixels[t];
+        }
+    } else {
+        vector gradients[8];
+        UNROLL for (int k = 0; k < outputs; k++) {
+            gradients[k] = load_once(g[k] + g_at);
+            if (masked)
+                gradients[k] = keep(gradients[k], mask);
+        }
+        UNROLL for (int t = 0; t < taps; t++) {
+            const vector pixels = load_once(x[t] + x_at);
+            UNROLL for (int k = 0; k < outputs; k++)
+                sums[k][t] += gradients[k] * pixels;
+        }
     }
 }
 
+/* Add the lanes up and the sums to dw. */
+INLINE void fold(const int outputs, const int taps, const struct spot *s, vector sums[8][8])
+{
+    vector flat[24];
+    float folded[24 + WIDTH];
+    UNROLL for (int k = 0; k < outputs; k++)
+        UNROLL for (int t = 0; t < taps; t++)
+            flat[k * taps + t] = sums[k][t];
+    sums_of_lanes(folded, flat, outputs * taps);
+    for (int t = 0; t < s->live; t++) {
+        float *dw = s->dw + place_of(s, t);
+        UNROLL for (int k = 0; k < outputs; k++)
+            dw[k * s->stride] += folded[k * taps + t];
+    }
+}
+
+/* One index for all rows of g and one for all of x keep the loops within the integer registers. */
 INLINE void gradient_rows(const int outputs, const int taps, const struct cae__correlation *c,
-                          const struct spot *s, int first, int end)
+                          const struct spot *s)
 {
     vector sums[8][8];
-    const float *x[8];
-    const ptrdiff_t whole = c->run / WIDTH * WIDTH;
-    const vector_mask mask = last_lanes((int)(c->run - whole));
+    const float *g[8], *x[8];
+    const ptrdiff_t whole = c->run / WIDTH * WIDTH, rest = c->run - whole;
+    const vector_mask mask = last_lanes((int)rest);
 
+    UNROLL for (int k = 0; k < outputs; k++)
+        g[k] = s->g + k * c->y_plane;
     UNROLL for (int t = 0; t < taps; t++)
-        x[t] = s->x + s->offsets[t < s->live ? t : s->live - 1] + first * c->x_row;
+        x[t] = s->x + (s->start + s->offsets[t < s->live ? t : s->live - 1]);
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int t = 0; t < taps; t++)
             sums[k][t] = broadcast(0.0f);
 
-    const float *g = s->g + first * c->y_row;
-    for (int i = first; i < end; i++, g += c->y_row) {
-        for (ptrdiff_t j = 0; j < whole; j += WIDTH)
-            multiply(outputs, taps, sums, g, c->y_plane, x, j, mask, 0);
-        if (whole < c->run)
-            multiply(outputs, taps, sums, g, c->y_plane, x, c->run - WIDTH, mask, 1);
-        UNROLL for (int t = 0; t < taps; t++)
-            x[t] += c->x_row;
+    ptrdiff_t g_at = s->first * c->y_row, x_at = 0;
+    for (int i = s->first; i < s->end; i++) {
+        for (const ptrdiff_t stop = g_at + whole; g_at < stop; g_at += WIDTH, x_at += WIDTH)
+            multiply(outputs, taps, sums, g, g_at, x, x_at, mask, 0);
+        if (rest > 0)
+            multiply(outputs, taps, sums, g, g_at + rest - WIDTH, x, x_at + rest - WIDTH, mask, 1);
+        g_at += c->y_row - whole;
+        x_at += c->x_row - whole;
     }
-    UNROLL for (int k = 0; k < outputs; k++)
-        UNROLL for (int t = 0; t < taps; t++)
-            if (t < s->live)
-                s->dw[k * s->stride + t] += sum_of_lanes(sums[k][t]);
+    fold(outputs, taps, s, sums);
 }
 
-typedef void gradient_function(const struct cae__correlation *c, const struct spot *s, int first,
-                               int end);
+typedef void gradient_function(const struct cae__correlation *c, const struct spot *s);
 
 #define GRADIENT(outputs, taps)                                                                    \
     static void gradient_##outputs##_##taps(const struct cae__correlation *c,                      \
-                                            const struct spot *s, int first, int end)              \
+                                            const struct spot *s)                                  \
     {                                                                                              \
-        gradient_rows(outputs, taps, c, s, first, end);                                            \
+        gradient_rows(outputs, taps, c, s);                                                        \
     }
 
 /* For each height one or two widths, the wider first. Heights are at most 4: higher tiles need more
@@ -303,47 +374,64 @@ static const struct gradient_choice gradients[5][2] = {
 };
 #endif
 
-/* The plain twin, for rows narrower than a vector. */
-static void narrow_gradient(const struct cae__correlation *c, const struct spot *s, int first,
-                            int end)
+/* The plain twin, for rows narrower than a vector; one output. */
+static void narrow_gradient(const struct cae__correlation *c, const struct spot *s)
 {
     for (int t = 0; t < s->live; t++) {
+        const float *x = s->x + (s->start + s->offsets[t]);
         float sum = 0.0f;
-        for (int i = first; i < end; i++)
+        for (int i = s->first; i < s->end; i++)
             for (ptrdiff_t j = 0; j < c->run; j++)
-                sum += s->g[i * c->y_row + j] * s->x[s->offsets[t] + i * c->x_row + j];
-        s->dw[t] += sum;
+                sum += s->g[i * c->y_row + j] * x[(i - s->first) * c->x_row + j];
+        s->dw[place_of(s, t)] += sum;
     }
 }
 
-/* Sums of gradients cancel, so rounding counts: no lane adds up more than about this many products
- * before it is folded into dw. */
-#define DEPTH 1024
+/* Rows of g are worked in bands whose tile of outputs stays in the nearest cache while all taps pass by.
+ * Short sums are good for rounding, too: sums of gradients cancel. */
+#define BAND 1536 /* values of one output */
 
 static int band_of(const struct cae__correlation *c)
 {
-    const ptrdiff_t vectors = c->run / WIDTH + 1;
-    return vectors < DEPTH ? (int)(DEPTH / vectors) : 1;
+    return c->run < BAND ? (int)(BAND / c->run) : 1;
+}
+
+/* All taps of kernel row r for the outputs from k on, in the rows of g that `spot` says. */
+static void kernel_row(const struct cae__correlation *c, struct spot spot, int outputs)
+{
+    const int taps_of_row = c->channels * c->kernel_w;
+    const ptrdiff_t *offsets = spot.offsets;
+    for (int taps; spot.tap < taps_of_row; spot.tap += taps) {
+        const int left = taps_of_row - spot.tap;
+        const struct gradient_choice *choice = gradients[outputs];
+        choice += left <= choice[1].taps;
+        taps = choice->taps;
+        spot.live = left < taps ? left : taps;
+        spot.offsets = offsets + spot.tap;
+        (c->run < WIDTH ? narrow_gradient : choice->run)(c, &spot);
+    }
 }
 
 void CAE__LEVEL(cae__correlate_gradient)(const struct cae__correlation *c, float *dw,
                                          const float *g, const float *x)
 {
-    const int band = band_of(c);
-    for (int first = 0; first < c->rows; first += band) {
-        const int end = c->rows - first < band ? c->rows : first + band;
+    const int band = band_of(c), taps = c->kernel_h * c->kernel_w;
+    struct spot spot = {.stride = (ptrdiff_t)c->channels * taps, .step = taps,
+                        .kernel_w = c->kernel_w, .x = x};
+    for (int row = 0; row < c->rows; row += band)
         for (int k = 0, outputs; k < c->outputs; k += outputs) {
             const int left = c->outputs - k;
             outputs = c->run < WIDTH ? 1 : left < 4 ? left : 4;
-            for (int t = 0, taps; t < c->taps; t += taps) {
-                const struct gradient_choice *choice = gradients[outputs];
-                choice += c->taps - t <= choice[1].taps;
-                const int live = c->taps - t < choice->taps ? c->taps - t : choice->taps;
-                const struct spot s = {dw + (ptrdiff_t)k * c->taps + t, c->taps, live,
-                                       g + k * c->y_plane, x, c->offsets + t};
-                (c->run < WIDTH ? narrow_gradient : choice->run)(c, &s, first, end);
-                taps = choice->taps;
+            spot.g = g + k * c->y_plane;
+            for (int r = 0; r < c->kernel_h; r++) {
+                const int64_t first_row = c->top - r * c->row_step;
+                spot.first = (int)clamp(first_row, row, c->rows);
+                spot.end = (int)clamp(first_row + c->x_rows, 0, c->rows - row < band ? c->rows : row + band);
+                spot.start = (ptrdiff_t)(spot.first - c->top) * c->x_row;
+                spot.dw = dw + k * spot.stride + r * c->kernel_w;
+                spot.offsets = c->offsets + (ptrdiff_t)r * c->channels * c->kernel_w;
+                if (spot.first < spot.end)
+                    kernel_row(c, spot, outputs);
             }
         }
-    }
 }

@@ -72,21 +72,22 @@ void CAE__LEVEL(cae__activation_backward)(float *restrict dy, const float *restr
     }
 }
 
-/* Sums of gradients cancel, so rounding counts: short sums in float, side by side so that
- * they are vectors, then double. */
-static double sum_of(const float *y, ptrdiff_t length)
+/* Sums of gradients cancel, so rounding counts: short sums in float, side by side so that they are
+ * vectors, then double. */
+INLINE double sum_of(const float *y, ptrdiff_t length)
 {
-    enum { PARTS = 16, DEPTH = 32 };
+    enum { DEPTH = 32 * PARTS };
     double sum = 0.0;
     ptrdiff_t i = 0;
-    while (i + PARTS <= length) {
-        float partial[PARTS] = {0};
-        const ptrdiff_t end = i + PARTS * DEPTH < length ? i + PARTS * DEPTH : length;
+    while (length - i >= PARTS) {
+        vector partial[PART_VECTORS] = {{0}};
+        const ptrdiff_t end = length - i < DEPTH ? length : i + DEPTH;
         for (; i + PARTS <= end; i += PARTS)
-            for (int j = 0; j < PARTS; j++)
-                partial[j] += y[i + j];
-        for (int j = 0; j < PARTS; j++)
-            sum += (double)partial[j];
+            UNROLL for (int p = 0; p < PART_VECTORS; p++)
+                partial[p] += load(y + i + p * WIDTH);
+        for (int p = 0; p < PART_VECTORS; p++)
+            for (int j = 0; j < WIDTH; j++)
+                sum += (double)partial[p][j];
     }
     for (; i < length; i++)
         sum += (double)y[i];
@@ -150,10 +151,11 @@ static size_t interleave_eights(float *restrict out, const float *restrict image
     size_t i = 0;
     for (; i + 8 <= length; i += 8) {
         eight rows[8];
-        for (size_t k = 0; k < 8; k++)
+        UNROLL for (size_t k = 0; k < 8; k++)
             memcpy(&rows[k], images + k * stride + i, sizeof rows[k]);
         transpose(rows);
-        memcpy(out + 8 * i, rows, sizeof rows);
+        UNROLL for (size_t k = 0; k < 8; k++)
+            memcpy(out + 8 * (i + k), &rows[k], sizeof rows[k]);
     }
     return i;
 }
@@ -164,9 +166,10 @@ static size_t deinterleave_eights(float *restrict images, const float *restrict 
     size_t i = 0;
     for (; i + 8 <= length; i += 8) {
         eight rows[8];
-        memcpy(rows, in + 8 * i, sizeof rows);
+        UNROLL for (size_t k = 0; k < 8; k++)
+            memcpy(&rows[k], in + 8 * (i + k), sizeof rows[k]);
         transpose(rows);
-        for (size_t k = 0; k < 8; k++)
+        UNROLL for (size_t k = 0; k < 8; k++)
             memcpy(images + k * stride + i, &rows[k], sizeof rows[k]);
     }
     return i;

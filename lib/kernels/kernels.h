@@ -58,17 +58,20 @@ bool cae__columns_are_image(const struct cae__window *window);
 
 #define CAE__MOST_OUTPUTS 8
 
-/* y [outputs][rows][run] from an image in which tap t of y[k][i][j] lies at
- * offsets[t] + i x_row + j: every one of them inside memory that may be read. */
+/* y [outputs][rows][run] from x [channels][x_rows][...]. Taps are ordered by kernel row, channel, kernel
+ * column: t = (r channels + c) kernel_w + s. Tap t of y[k][i][j] lies at
+ * offsets[t] + (i - top) x_row + j if it is in a row that exists, 0 <= i - top + r row_step < x_rows, and
+ * counts as 0 if not. Columns all exist. */
 struct cae__correlation {
-    int outputs, taps;
-    const ptrdiff_t *offsets; /* [taps] */
+    int outputs, channels, kernel_h, kernel_w;
+    const ptrdiff_t *offsets; /* [kernel_h][channels][kernel_w] */
     const float *weights;     /* by groups of outputs, see cae__group: [group][taps][outputs in it] */
     const float *bias;        /* [outputs] or NULL */
     const float *gate;        /* NULL, or shaped as y, see below */
     int32_t activation;
     float slope;
     int rows;
+    int64_t top, row_step, x_rows;
     ptrdiff_t run, x_row, y_row, y_plane;
 };
 
@@ -90,8 +93,8 @@ struct cae__kernels {
     /* Without a gate y = activation(sums + bias). With one y = sums * activation'(its input), given
      * gate = activation(its input): the gradient of what lies before. */
     void (*correlate)(const struct cae__correlation *c, float *y, const float *x);
-    /* dw [outputs][taps] += sums over rows and runs of g, shaped as y, times x. Reads the extents,
-     * strides and offsets of `c`. */
+    /* dw [outputs][channels][kernel_h][kernel_w] += sums over rows and runs of g, shaped as y, times x.
+     * Reads the extents, strides and offsets of `c`. */
     void (*correlate_gradient)(const struct cae__correlation *c, float *dw, const float *g,
                                const float *x);
 
@@ -120,9 +123,10 @@ struct cae__kernels {
     void (*deinterleave)(float *images, const float *lanes_in, size_t length, size_t stride,
                          int lanes, int used);
 
-    /* values [count][lanes]: value i of lane l += sigma normal(seed, visit, images[l], i), noise.c. */
-    void (*add_noise)(float *values, size_t count, int lanes, float sigma, uint64_t seed,
-                      uint32_t visit, const uint64_t *images);
+    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigma normal(seed,
+     * visit, images[l], i), see noise.c; lanes is 1 or 8. */
+    void (*add_noise)(float *out, const float *values, size_t count, int lanes, float sigma,
+                      uint64_t seed, uint32_t visit, const uint64_t *images);
 
     /* dy = dloss/dy scaled by `scale`; returns the sum of the loss over the first `used` lanes. Unused
      * lanes get gradient 0 and so contribute nothing further down. See loss.c. */
@@ -154,7 +158,8 @@ int32_t cae__best_cpu(void);
     void cae__scale_bytes_##level(float *, const unsigned char *, size_t, bool);                   \
     void cae__interleave_##level(float *, const float *, size_t, size_t, int, int);                \
     void cae__deinterleave_##level(float *, const float *, size_t, size_t, int, int);              \
-    void cae__add_noise_##level(float *, size_t, int, float, uint64_t, uint32_t, const uint64_t *); \
+    void cae__add_noise_##level(float *, const float *, size_t, int, float, uint64_t, uint32_t,    \
+                                const uint64_t *);                                                 \
     double cae__loss_gradient_##level(const struct cae__loss *, float *, const float *,            \
                                       const float *, size_t, int, int, float);
 

@@ -9,51 +9,73 @@
 #include "kernels.h"
 #include "vector.h"
 
-#include <math.h>
-
 #include <cae/cae.h>
 
-/* One element: its gradient through `slope`, its loss as the value. */
-INLINE float element(int32_t kind, float delta, float d, float *slope)
+/* Adds the loss of each lane to `sum`; its gradient becomes `slope`. */
+INLINE void elements(int32_t kind, float delta, vector d, vector *sum, vector *slope)
 {
-    const float size = fabsf(d);
-    switch (kind) {
-    case CAE_LOSS_L1:
-        *slope = d > 0.0f ? 1.0f : d < 0.0f ? -1.0f : d; /* d, and not 0: NaN stays NaN */
-        return size;
-    case CAE_LOSS_HUBER:
-        *slope = size < delta ? d : d > 0.0f ? delta : d < 0.0f ? -delta : d;
-        return size < delta ? 0.5f * d * d : delta * (size - 0.5f * delta);
-    default:
+    const vector zero = {0}, size = (vector)((vector_mask)d & 0x7fffffff);
+    const vector limit = broadcast(kind == CAE_LOSS_L1 ? 1.0f : delta);
+    /* +-limit by the sign of d; where d is 0 or NaN, d */
+    const vector clamped = select(d > zero, limit, select(d < zero, -limit, d));
+    if (kind == CAE_LOSS_L1) {
+        *slope = clamped;
+        *sum += size;
+    } else if (kind == CAE_LOSS_HUBER) {
+        const vector_mask inside = size < limit;
+        *slope = select(inside, d, clamped);
+        *sum += select(inside, 0.5f * d * d, delta * (size - 0.5f * delta));
+    } else {
         *slope = 2.0f * d;
-        return d * d;
+        *sum += d * d;
     }
 }
 
-/* Inlined once for each constant kind, so that the loop has no branch on it. Sums of DEPTH values a lane
- * in float, side by side so that they are vectors; the double beyond carries the rest. */
-INLINE double all_lanes(int32_t kind, float delta, float *restrict dy, const float *restrict y,
-                        const float *restrict target, size_t length, float scale)
+INLINE double total_of(const vector sums[PART_VECTORS])
 {
-    enum { PARTS = 16, DEPTH = 16 };
     double total = 0.0;
-    size_t i = 0;
-    while (i + PARTS <= length) {
-        float sums[PARTS] = {0};
-        const size_t end = i + DEPTH * PARTS < length ? i + DEPTH * PARTS : length;
-        for (; i + PARTS <= end; i += PARTS)
-            for (size_t j = 0; j < PARTS; j++) {
-                float slope;
-                sums[j] += element(kind, delta, y[i + j] - target[i + j], &slope);
-                dy[i + j] = scale * slope;
-            }
-        for (size_t j = 0; j < PARTS; j++)
-            total += (double)sums[j];
+    for (int p = 0; p < PART_VECTORS; p++)
+        for (int j = 0; j < WIDTH; j++)
+            total += (double)sums[p][j];
+    return total;
+}
+
+/* At most PARTS values, of which those beyond `count` are as if they were exact. */
+INLINE void few(int32_t kind, float delta, float *dy, const float *y, const float *target, size_t count,
+                float scale, vector sums[PART_VECTORS])
+{
+    float a[PARTS] = {0}, b[PARTS] = {0};
+    memcpy(a, y, count * sizeof *y);
+    memcpy(b, target, count * sizeof *target);
+    for (int p = 0; p < PART_VECTORS; p++) {
+        vector slope;
+        elements(kind, delta, load(a + p * WIDTH) - load(b + p * WIDTH), &sums[p], &slope);
+        store(a + p * WIDTH, scale * slope);
     }
-    for (; i < length; i++) {
-        float slope;
-        total += (double)element(kind, delta, y[i] - target[i], &slope);
-        dy[i] = scale * slope;
+    memcpy(dy, a, count * sizeof *dy);
+}
+
+/* Inlined once for each constant kind, so that the loop has no branch on it. Short sums in float, side by
+ * side; the double beyond carries the rest. */
+INLINE double all_lanes(int32_t kind, float delta, float *dy, const float *y, const float *target,
+                        size_t length, float scale)
+{
+    enum { DEPTH = 16 * PARTS };
+    double total = 0.0;
+    for (size_t i = 0; i < length;) {
+        const size_t end = length - i < DEPTH ? length : i + DEPTH;
+        vector sums[PART_VECTORS] = {{0}};
+        for (; i + PARTS <= end; i += PARTS)
+            UNROLL for (int p = 0; p < PART_VECTORS; p++) {
+                const size_t at = i + (size_t)(p * WIDTH);
+                vector slope;
+                elements(kind, delta, load(y + at) - load(target + at), &sums[p], &slope);
+                store(dy + at, scale * slope);
+            }
+        if (i < end)
+            few(kind, delta, dy + i, y + i, target + i, end - i, scale, sums);
+        i = end;
+        total += total_of(sums);
     }
     return total;
 }
@@ -62,13 +84,12 @@ static double some_lanes(int32_t kind, float delta, float *dy, const float *y, c
                          size_t pixels, int lanes, int used, float scale)
 {
     double total = 0.0;
-    for (size_t p = 0; p < pixels; p++, y += lanes, target += lanes, dy += lanes)
-        for (int lane = 0; lane < lanes; lane++) {
-            float slope = 0.0f;
-            if (lane < used)
-                total += (double)element(kind, delta, y[lane] - target[lane], &slope);
-            dy[lane] = scale * slope;
-        }
+    for (size_t p = 0; p < pixels; p++, y += lanes, target += lanes, dy += lanes) {
+        vector sums[PART_VECTORS] = {{0}};
+        few(kind, delta, dy, y, target, (size_t)used, scale, sums);
+        memset(dy + used, 0, (size_t)(lanes - used) * sizeof *dy);
+        total += total_of(sums);
+    }
     return total;
 }
 

@@ -1,6 +1,7 @@
 /* model.c - a network with its parameters: making, naming, reading and writing them. */
 #include "network.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -212,10 +213,10 @@ cae_status cae_model_get_tensor(float *values, size_t count, const cae_model *mo
 
 bool cae__all_finite(const float *values, size_t count)
 {
+    bool finite = true; /* no way out of the loop, so that it becomes vectors */
     for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
-            return false;
-    return true;
+        finite &= fabsf(values[i]) <= FLT_MAX;
+    return finite;
 }
 
 cae_status cae_model_set_tensor(cae_model *model, const char *name, const float *values,

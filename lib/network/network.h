@@ -39,9 +39,10 @@ int cae__spec_encoder(const cae_spec *spec);
 
 /* --- Geometry: the only code that computes an output size -------------------------------------------- */
 
-/* What a correlation reads: the source itself or a copy with zeros around it, see engine_direct.c. */
+/* What a correlation reads: the source itself or a copy with zeros at the ends of its rows, see
+ * engine_direct.c. */
 struct cae__view {
-    int64_t top, left, height, width;
+    int64_t top, left, width;
     bool in_place;
     ptrdiff_t row, plane, start; /* distances in what is read, and where it begins in place */
     uint64_t length;             /* floats of the copy, 0 in place */
@@ -49,8 +50,8 @@ struct cae__view {
 
 struct cae__correlator {
     struct cae__view view;
-    int taps;
-    ptrdiff_t *offsets; /* [taps], in the plan's memory */
+    int channels;       /* of the source */
+    ptrdiff_t *offsets; /* of the taps, in the plan's memory */
     float *weights;     /* packed; NULL where they are never read */
 };
 

@@ -66,66 +66,105 @@ static void normals(const uint32_t *word0, const uint32_t *word1, float *cosines
     }
 }
 
-/* Philox on the counters first, first + 1, ... of all lanes, CHUNK / lanes of them: the rounds of
- * philox.c, one array a word. */
-INLINE void philox_chunk(uint32_t w[4][CHUNK], uint32_t first, int lanes, const uint64_t *images,
-                         uint32_t visit, uint64_t seed)
+/* What a chunk's entries are for: CHUNK / lanes counters of each lane, the words of their Philox counters
+ * in 64-bit lanes. */
+struct chunk {
+    uint64_t step[CHUNK], image[CHUNK], tail[CHUNK];
+};
+
+INLINE void chunk_init(struct chunk *chunk, int lanes, const uint64_t *images)
 {
     for (int i = 0; i < CHUNK; i++) {
-        const uint64_t image = images[i % lanes];
-        w[0][i] = first + (uint32_t)(i / lanes);
-        w[1][i] = (uint32_t)image;
-        w[2][i] = visit;
-        w[3][i] = (uint32_t)CAE__FOR_NOISE << 24 | ((uint32_t)(image >> 32) & 0xffffffu);
+        chunk->step[i] = (uint64_t)(i / lanes);
+        chunk->image[i] = images[i % lanes];
+        chunk->tail[i] = (uint32_t)CAE__FOR_NOISE << 24 | (images[i % lanes] >> 32 & 0xffffffu);
     }
+}
+
+/* The rounds of philox.c. Words lie in the low halves of 64-bit lanes; what is in the high halves does
+ * not count, because multiplications look at low halves and everything else keeps bits in their place. */
+INLINE void philox(vector_wide c[4], uint64_t seed)
+{
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < CHUNK; i++) {
-            const uint64_t p0 = (uint64_t)CAE__PHILOX_MULTIPLIER_0 * w[0][i];
-            const uint64_t p1 = (uint64_t)CAE__PHILOX_MULTIPLIER_1 * w[2][i];
-            w[0][i] = (uint32_t)(p1 >> 32) ^ w[1][i] ^ k0;
-            w[1][i] = (uint32_t)p1;
-            w[2][i] = (uint32_t)(p0 >> 32) ^ w[3][i] ^ k1;
-            w[3][i] = (uint32_t)p0;
-        }
+    UNROLL for (int round = 0; round < 10; round++) {
+        const vector_wide p0 = multiply_low(c[0], CAE__PHILOX_MULTIPLIER_0);
+        const vector_wide p1 = multiply_low(c[2], CAE__PHILOX_MULTIPLIER_1);
+        c[0] = p1 >> 32 ^ c[1] ^ k0;
+        c[1] = p1;
+        c[2] = p0 >> 32 ^ c[3] ^ k1;
+        c[3] = p0;
         k0 += CAE__PHILOX_WEYL_0;
         k1 += CAE__PHILOX_WEYL_1;
     }
 }
 
+INLINE void counters_at(vector_wide c[4], const struct chunk *chunk, int entry, uint32_t first,
+                        uint32_t visit)
+{
+    memcpy(&c[0], chunk->step + entry, sizeof c[0]);
+    memcpy(&c[1], chunk->image + entry, sizeof c[1]);
+    memcpy(&c[3], chunk->tail + entry, sizeof c[3]);
+    c[0] += first;
+    c[2] = (vector_wide){0} + visit;
+}
+
+/* Four words for each entry, the counters beginning at `first`. */
+INLINE void philox_chunk(uint32_t words[4][CHUNK], const struct chunk *chunk, uint32_t first,
+                         uint32_t visit, uint64_t seed)
+{
+    for (int entry = 0; entry < CHUNK; entry += WIDTH) {
+        vector_wide low[4], high[4]; /* entries, the first half and the second */
+        counters_at(low, chunk, entry, first, visit);
+        counters_at(high, chunk, entry + WIDTH / 2, first, visit);
+        philox(low, seed);
+        philox(high, seed);
+        UNROLL for (int i = 0; i < 4; i++) {
+            const vector_word word = low_halves((vector_word)low[i], (vector_word)high[i]);
+            memcpy(words[i] + entry, &word, sizeof word);
+        }
+    }
+}
+
 /* Value 256 a + 64 b + c of an image is normal b of its counter 64 a + c. */
-INLINE void add_block(float *values, size_t count, int lanes, float sigma, uint64_t seed,
-                      uint32_t visit, const uint64_t *images, uint32_t first)
+INLINE void add_block(float *out, const float *values, size_t count, int lanes, float sigma,
+                      const struct chunk *chunk, uint32_t first, uint32_t visit, uint64_t seed)
 {
     uint32_t words[4][CHUNK];
     float noise[4][CHUNK];
     const uint32_t step = (uint32_t)(CHUNK / lanes); /* counters worked at a time */
 
-    for (uint32_t c = 0; c < COUNTERS; c += step) {
-        philox_chunk(words, first + c, lanes, images, visit, seed);
+    for (uint32_t c = 0; c < COUNTERS && c < count; c += step) {
+        philox_chunk(words, chunk, first + c, visit, seed);
         normals(words[0], words[1], noise[0], noise[1]);
         normals(words[2], words[3], noise[2], noise[3]);
         for (uint32_t b = 0; b < 4 && b * COUNTERS + c < count; b++) {
             const size_t at = b * COUNTERS + c, left = count - at < step ? count - at : step;
-            float *to = values + at * (size_t)lanes;
-            for (size_t i = 0; i < left * (size_t)lanes; i++)
-                to[i] += sigma * noise[b][i];
+            const size_t from = at * (size_t)lanes, length = left * (size_t)lanes;
+            for (size_t i = 0; i < length; i++)
+                out[from + i] = values[from + i] + sigma * noise[b][i];
         }
     }
 }
 
-/* `lanes` is 1 or 8: constants, for the divisions above. */
-void CAE__LEVEL(cae__add_noise)(float *values, size_t count, int lanes, float sigma, uint64_t seed,
-                                uint32_t visit, const uint64_t *images)
+INLINE void add_all(float *out, const float *values, size_t count, int lanes, float sigma,
+                    uint64_t seed, uint32_t visit, const uint64_t *images)
 {
     const size_t block = 4 * COUNTERS;
+    struct chunk chunk;
+    chunk_init(&chunk, lanes, images);
     for (size_t done = 0; done < count; done += block) {
         const size_t left = count - done < block ? count - done : block;
-        float *to = values + done * (size_t)lanes;
-        const uint32_t first = (uint32_t)(done / 4);
-        if (lanes == 1)
-            add_block(to, left, 1, sigma, seed, visit, images, first);
-        else
-            add_block(to, left, 8, sigma, seed, visit, images, first);
+        const size_t at = done * (size_t)lanes;
+        add_block(out + at, values + at, left, lanes, sigma, &chunk, (uint32_t)(done / 4), visit,
+                  seed);
     }
+}
+
+void CAE__LEVEL(cae__add_noise)(float *out, const float *values, size_t count, int lanes, float sigma,
+                                uint64_t seed, uint32_t visit, const uint64_t *images)
+{
+    if (lanes == 1) /* constants, for the divisions above */
+        add_all(out, values, count, 1, sigma, seed, visit, images);
+    else
+        add_all(out, values, count, 8, sigma, seed, visit, images);
 }

@@ -74,12 +74,13 @@ static void evaluate_block(void *job, int64_t block, int worker)
 
     for (int lane = 0; lane < used; lane++) {
         const uint64_t image = (uint64_t)(first + lane);
-        float *pixels = other + (size_t)lane * d->length;
-        cae__dataset_read(clean + (size_t)lane * d->length, d, first + lane);
-        memcpy(pixels, clean + (size_t)lane * d->length, d->length * sizeof *other);
+        float *pixels = clean + (size_t)lane * d->length, *noisy = other + (size_t)lane * d->length;
+        cae__dataset_read(pixels, d, first + lane);
         if (e->options->noise_sigma > 0.0)
-            kernels->add_noise(pixels, d->length, 1, (float)e->options->noise_sigma,
+            kernels->add_noise(noisy, pixels, d->length, 1, (float)e->options->noise_sigma,
                                e->options->noise_seed, CAE_VISIT_EVALUATION, &image);
+        else
+            memcpy(noisy, pixels, d->length * sizeof *noisy);
     }
     for (int lane = 0; lane < used; lane++)
         judge(e->figures[first + lane].noisy, d, clean + (size_t)lane * d->length,

@@ -275,8 +275,7 @@ static void load_block(const cae_trainer *trainer, struct cae__workspace *w, int
         uint64_t names[CAE__MOST_LANES] = {0}; /* lanes beyond get noise that nobody looks at */
         for (int lane = 0; lane < used; lane++)
             names[lane] = (uint64_t)images[lane];
-        memcpy(w->buffers[0], w->target, d->length * (size_t)lanes * sizeof *w->target);
-        trainer->handle.context->kernels->add_noise(w->buffers[0], d->length, lanes,
+        trainer->handle.context->kernels->add_noise(w->buffers[0], w->target, d->length, lanes,
                                                     (float)o->noise_sigma, o->seed,
                                                     (uint32_t)trainer->now.epoch, names);
     }
