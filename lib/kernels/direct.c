@@ -223,6 +223,37 @@ void CAE__LEVEL(cae__correlate)(const struct cae__correlation *c, float *y, cons
     }
 }
 
+/* Rows are short, so that calls of memcpy would cost as much as what they copy. */
+INLINE void copy(float *to, const float *from, ptrdiff_t count)
+{
+    ptrdiff_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH)
+        store(to + i, load(from + i));
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+
+INLINE void zero(float *to, ptrdiff_t count)
+{
+    ptrdiff_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH)
+        store(to + i, broadcast(0.0f));
+    for (; i < count; i++)
+        to[i] = 0.0f;
+}
+
+void CAE__LEVEL(cae__pad_rows)(float *restrict to, const float *restrict from, int64_t rows,
+                               ptrdiff_t before, ptrdiff_t inside, ptrdiff_t after,
+                               ptrdiff_t from_row)
+{
+    for (; rows > 0; rows--, from += from_row) {
+        zero(to, before);
+        copy(to + before, from, inside);
+        zero(to + before + inside, after);
+        to += before + inside + after;
+    }
+}
+
 /* --- Weight gradient: outputs x taps ---------------------------------------------------------------- */
 
 /* A tile of gradients: some outputs, some taps of one kernel row, the rows in which they exist. */

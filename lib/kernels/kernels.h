@@ -98,6 +98,10 @@ struct cae__kernels {
     void (*correlate_gradient)(const struct cae__correlation *c, float *dw, const float *g,
                                const float *x);
 
+    /* Rows with zeros at their ends: to [rows][before + inside + after], from at its own distance. */
+    void (*pad_rows)(float *to, const float *from, int64_t rows, ptrdiff_t before, ptrdiff_t inside,
+                     ptrdiff_t after, ptrdiff_t from_row);
+
     /* columns [image_c kernel_h kernel_w][tile length] = the pixels that each tap touches, 0 outside. */
     void (*im2col)(float *columns, const struct cae__window *window, struct cae__tile tile,
                    const float *image);
@@ -149,6 +153,8 @@ int32_t cae__best_cpu(void);
     void cae__correlate_##level(const struct cae__correlation *, float *, const float *);          \
     void cae__correlate_gradient_##level(const struct cae__correlation *, float *, const float *,  \
                                          const float *);                                           \
+    void cae__pad_rows_##level(float *, const float *, int64_t, ptrdiff_t, ptrdiff_t, ptrdiff_t,   \
+                               ptrdiff_t);                                                         \
     void cae__im2col_##level(float *, const struct cae__window *, struct cae__tile, const float *); \
     void cae__col2im_##level(float *, const struct cae__window *, struct cae__tile, const float *); \
     void cae__bias_activation_##level(float *, int, ptrdiff_t, ptrdiff_t, const float *, int32_t,  \

@@ -9,8 +9,6 @@
  * per cent of the arithmetic; where not, as below an unpadded convolution, taps point into it. */
 #include "engine.h"
 
-#include <string.h>
-
 bool cae__direct_fits(const struct cae__layer *l)
 {
     return l->stride_h == 1 && l->stride_w == 1;
@@ -53,28 +51,17 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* The source with zeros at the ends of its rows. */
-static void copy_padded(float *to, const struct cae__view *v, const float *source, int64_t rows,
-                        int w, int lanes)
+/* What correlate reads: the source, or a copy with zeros at the ends of its rows. */
+static const float *fetch(const struct cae__stage *stage, const struct cae__view *v,
+                          const float *source, int channels, int h, int w, float *scratch)
 {
-    const int64_t first = clamp(v->left, 0, v->width), end = clamp(v->left + w, first, v->width);
-    const ptrdiff_t before = (ptrdiff_t)first * lanes, inside = (ptrdiff_t)(end - first) * lanes;
-    const ptrdiff_t after = v->row - before - inside, source_row = (ptrdiff_t)w * lanes;
-
-    source += (first - v->left) * lanes;
-    for (int64_t y = 0; y < rows; y++, to += v->row, source += source_row) {
-        memset(to, 0, (size_t)before * sizeof *to);
-        memcpy(to + before, source, (size_t)inside * sizeof *to);
-        memset(to + before + inside, 0, (size_t)after * sizeof *to);
-    }
-}
-
-static const float *fetch(const struct cae__view *v, const float *source, int channels, int h,
-                          int w, int lanes, float *scratch)
-{
+    const int lanes = stage->window.lanes;
     if (v->in_place)
         return source + v->start;
-    copy_padded(scratch, v, source, (int64_t)channels * h, w, lanes);
+    const int64_t first = clamp(v->left, 0, v->width), end = clamp(v->left + w, first, v->width);
+    const ptrdiff_t before = (ptrdiff_t)first * lanes, inside = (ptrdiff_t)(end - first) * lanes;
+    stage->kernels->pad_rows(scratch, source + (first - v->left) * lanes, (int64_t)channels * h,
+                             before, inside, v->row - before - inside, (ptrdiff_t)w * lanes);
     return scratch;
 }
 
@@ -179,8 +166,8 @@ void cae__direct_gather(const struct cae__stage *stage, float *grid, const float
     struct cae__correlation c =
         correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h);
     set_finish(&c, finish);
-    stage->kernels->correlate(&c, grid, fetch(&stage->gather.view, image, w->image_c, w->image_h,
-                                              w->image_w, w->lanes, scratch));
+    stage->kernels->correlate(&c, grid, fetch(stage, &stage->gather.view, image, w->image_c,
+                                              w->image_h, w->image_w, scratch));
 }
 
 void cae__direct_scatter(const struct cae__stage *stage, float *image, const float *grid,
@@ -190,8 +177,8 @@ void cae__direct_scatter(const struct cae__stage *stage, float *image, const flo
     struct cae__correlation c =
         correlation(&stage->scatter, w, w->image_c, w->image_h, w->image_w, w->grid_h);
     set_finish(&c, finish);
-    stage->kernels->correlate(&c, image, fetch(&stage->scatter.view, grid, w->grid_c, w->grid_h,
-                                               w->grid_w, w->lanes, scratch));
+    stage->kernels->correlate(&c, image, fetch(stage, &stage->scatter.view, grid, w->grid_c,
+                                               w->grid_h, w->grid_w, scratch));
 }
 
 void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, const float *grid,
@@ -201,6 +188,6 @@ void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, cons
     const struct cae__correlation c =
         correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h);
     stage->kernels->correlate_gradient(&c, dw, grid,
-                                       fetch(&stage->gather.view, image, w->image_c, w->image_h,
-                                             w->image_w, w->lanes, scratch));
+                                       fetch(stage, &stage->gather.view, image, w->image_c,
+                                             w->image_h, w->image_w, scratch));
 }
