@@ -41,8 +41,9 @@ struct row {
     ptrdiff_t start; /* x + start + offsets[t] is tap t of the first value */
 };
 
-/* The sums of `vectors` vectors from `at` on. */
-INLINE void tile(const int outputs, const int vectors, const struct row *row, ptrdiff_t at)
+/* The sums of `vectors` vectors from `at` on, each `step` after the one before. */
+INLINE void tile(const int outputs, const int vectors, const struct row *row, ptrdiff_t at,
+                 const ptrdiff_t step)
 {
     const float *weights = row->weights, *const x = row->x;
     const ptrdiff_t start = row->start + at;
@@ -60,14 +61,14 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
             UNROLL for (int k = 0; k < outputs; k++)
                 weight[k] = broadcast(weights[k]);
             UNROLL for (int v = 0; v < vectors; v++) {
-                const vector pixels = load_once(tap + v * WIDTH);
+                const vector pixels = load_once(tap + v * step);
                 UNROLL for (int k = 0; k < outputs; k++)
                     sums[k][v] += weight[k] * pixels;
             }
         } else {
             vector pixels[8];
             UNROLL for (int v = 0; v < vectors; v++)
-                pixels[v] = load_once(tap + v * WIDTH);
+                pixels[v] = load_once(tap + v * step);
             UNROLL for (int k = 0; k < outputs; k++) {
                 const vector weight = broadcast(weights[k]);
                 UNROLL for (int v = 0; v < vectors; v++)
@@ -82,11 +83,11 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
     } else if (row->finish == RELU_GRADIENT) {
         UNROLL for (int k = 0; k < outputs; k++)
             UNROLL for (int v = 0; v < vectors; v++)
-                sums[k][v] = keep(sums[k][v], load(gate + k * row->plane + v * WIDTH) > 0.0f);
+                sums[k][v] = keep(sums[k][v], load(gate + k * row->plane + v * step) > 0.0f);
     }
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int v = 0; v < vectors; v++)
-            store(y + k * row->plane + v * WIDTH, sums[k][v]);
+            store(y + k * row->plane + v * step, sums[k][v]);
 }
 
 /* `count` tiles side by side; returns where they end. */
@@ -97,8 +98,15 @@ typedef ptrdiff_t tile_function(const struct row *row, ptrdiff_t at, ptrdiff_t c
                                                 ptrdiff_t count)                                   \
     {                                                                                              \
         for (; count > 0; count--, at += vectors * WIDTH)                                          \
-            tile(outputs, vectors, row, at);                                                       \
+            tile(outputs, vectors, row, at, WIDTH);                                                \
         return at;                                                                                 \
+    }
+
+/* A whole row of more than one vector and less than two: both at once, one lying over the other. */
+#define PAIR(outputs)                                                                              \
+    static void pair_##outputs(const struct row *row, ptrdiff_t run)                               \
+    {                                                                                              \
+        tile(outputs, 2, row, 0, run - WIDTH);                                                     \
     }
 
 /* For each height the tiles there are, widest first, down to one vector. */
@@ -122,6 +130,9 @@ static const struct tile_choice tiles[CAE__MOST_OUTPUTS + 1][5] = {
     [4] = {CHOICE(4, 6), CHOICE(4, 3), CHOICE(4, 2), CHOICE(4, 1)},
     [8] = {CHOICE(8, 3), CHOICE(8, 2), CHOICE(8, 1)},
 };
+PAIR(1) PAIR(2) PAIR(3) PAIR(4) PAIR(8)
+static void (*const pairs[CAE__MOST_OUTPUTS + 1])(const struct row *row, ptrdiff_t run) = {
+    [1] = pair_1, [2] = pair_2, [3] = pair_3, [4] = pair_4, [8] = pair_8};
 #else
 TILE(1, 8) TILE(1, 4) TILE(1, 2) TILE(1, 1)
 TILE(2, 6) TILE(2, 3) TILE(2, 2) TILE(2, 1)
@@ -133,6 +144,9 @@ static const struct tile_choice tiles[CAE__MOST_OUTPUTS + 1][5] = {
     [3] = {CHOICE(3, 4), CHOICE(3, 2), CHOICE(3, 1)},
     [4] = {CHOICE(4, 3), CHOICE(4, 2), CHOICE(4, 1)},
 };
+PAIR(1) PAIR(2) PAIR(3) PAIR(4)
+static void (*const pairs[CAE__MOST_OUTPUTS + 1])(const struct row *row, ptrdiff_t run) = {
+    [1] = pair_1, [2] = pair_2, [3] = pair_3, [4] = pair_4};
 #endif
 
 int CAE__LEVEL(cae__group)(int left)
@@ -159,18 +173,35 @@ static void narrow_row(const struct row *row, int outputs, ptrdiff_t run)
         }
 }
 
-/* The widest tiles first. The last vector may lie over the one before: the same sums are stored twice. */
+/* Tiles to cover `vectors` vectors: the widest, then narrower ones. Where the list goes 3, 2, 1, two
+ * twos are better than a three and a one, whose few sums wait for each other. */
+static ptrdiff_t wide_tiles(const struct tile_choice *choice, ptrdiff_t vectors)
+{
+    if (choice->vectors == 3 && vectors % 3 == 1 && vectors > 1)
+        return vectors / 3 - 1;
+    return vectors / choice->vectors;
+}
+
+/* The last tile may begin early and lie over the one before: the same sums are stored twice. */
 static void wide_row(const struct row *row, int outputs, ptrdiff_t run)
 {
     const struct tile_choice *choice = tiles[outputs];
-    ptrdiff_t at = 0;
-    for (;; choice++) {
-        at = choice->run(row, at, (run - at) / WIDTH / choice->vectors);
-        if (choice->vectors == 1)
-            break;
+    if (run > WIDTH && run < 2 * WIDTH) {
+        pairs[outputs](row, run);
+        return;
     }
-    if (at < run)
-        choice->run(row, run - WIDTH, 1);
+    ptrdiff_t at = 0;
+    for (ptrdiff_t left = (run + WIDTH - 1) / WIDTH; left > 0; choice++) {
+        const ptrdiff_t width = choice->vectors * WIDTH;
+        ptrdiff_t count = wide_tiles(choice, left);
+        if (count == 0 || width > run)
+            continue;
+        left -= count * choice->vectors;
+        const bool early = left == 0 && at + count * width > run;
+        at = choice->run(row, at, count - early);
+        if (early)
+            choice->run(row, run - width, 1);
+    }
 }
 
 static void finish_rows(const struct cae__correlation *c, float *y, const float *gate)

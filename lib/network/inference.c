@@ -3,9 +3,12 @@
 
 #include <inttypes.h>
 
-/* One call of encode, decode or forward, cut into blocks of `plan.lanes` images. */
+/* One call of encode, decode or forward, cut into blocks of `plan.lanes` images, or of large ones into
+ * tiles. */
 struct run {
     const cae_context *context;
+    const cae_model *model;
+    int32_t part;
     struct cae__plan plan;
     const float *x;
     float *y;
@@ -25,11 +28,16 @@ static void run_block(void *job, int64_t block, int worker)
 
     const int64_t first = block * plan->lanes, left = run->count - first;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
-    kernels->interleave(buffers[0], run->x + (size_t)first * run->x_length, run->x_length,
-                        run->x_length, plan->lanes, used);
-    const float *result = cae__plan_run(plan, buffers, rest);
-    kernels->deinterleave(run->y + (size_t)first * run->y_length, result, run->y_length,
-                          run->y_length, plan->lanes, used);
+    const float *x = run->x + (size_t)first * run->x_length;
+    float *y = run->y + (size_t)first * run->y_length;
+    if (plan->lanes == 1) {
+        cae__plan_run(plan, y, x, buffers, rest);
+        return;
+    }
+    float *const result = buffers[plan->count % 2];
+    kernels->interleave(buffers[0], x, run->x_length, run->x_length, plan->lanes, used);
+    cae__plan_run(plan, result, buffers[0], buffers, rest);
+    kernels->deinterleave(y, result, run->y_length, run->y_length, plan->lanes, used);
 }
 
 static cae_status check_array(const cae_context *context, const float *array, size_t values,
@@ -56,6 +64,8 @@ static cae_status run_images(struct run *run, cae_context *context, size_t x_cou
     if (status == CAE_OK)
         status = check_array(context, run->y, y_count, "the output", run->count,
                              last->layer->out_channels, last->out_h, last->out_w);
+    if (status == CAE_OK && plan->large)
+        return cae__run_tiled(context, run->model, run->part, plan, run->y, run->x, run->count);
     const int64_t blocks = cae__plan_blocks(plan, run->count);
     if (status == CAE_OK)
         status = cae__scratch_reserve(
@@ -83,7 +93,7 @@ static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae
     cae_status status = cae__check_part(context, model, part);
     if (status != CAE_OK)
         return status;
-    struct run run = {.context = context, .x = x, .y = y, .count = count};
+    struct run run = {.context = context, .model = model, .part = part, .x = x, .y = y, .count = count};
     status = cae__plan_init(&run.plan, context, model, part, height, width, count, false);
     if (status != CAE_OK)
         return status;

@@ -130,6 +130,7 @@ struct cae__plan {
     struct cae__stage *stages;
     int count;
     int lanes;
+    bool large;       /* single images, better run in tiles */
     uint64_t scratch; /* floats that any stage needs */
     size_t longest;   /* floats of the longest input or output */
     void *tables;     /* of the stages' correlators */
@@ -157,9 +158,14 @@ void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, floa
 void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, float *gradient,
                         float *spare, float *parameters, float *scratch);
 
-/* Run a block without keeping what lies between: x is in buffers[0], the result in the returned
- * one of the two. */
-float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *scratch);
+/* Run a block from x to y without keeping what lies between: that goes back and forth between the two
+ * buffers, of `longest` floats. y may be one of them, x buffers[0]. */
+void cae__plan_run(const struct cae__plan *plan, float *y, const float *x, float *const buffers[2],
+                   float *scratch);
+
+/* Run `count` images in tiles that are computed apart. `whole` is a plan for single images of that size. */
+cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t part,
+                          const struct cae__plan *whole, float *y, const float *x, int64_t count);
 
 /* --- Layers -------------------------------------------------------------------------------------------------- *
  *

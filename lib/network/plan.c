@@ -202,10 +202,13 @@ cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
                           int64_t count, bool trainable)
 {
-    const bool interleave = count >= CAE__MOST_LANES && (int64_t)height * width <= LARGE &&
+    const bool large = (int64_t)height * width > LARGE;
+    const bool interleave = count >= CAE__MOST_LANES && !large &&
                             lanes_fit(model, part, height, width, CAE__MOST_LANES);
-    return init(plan, context, model, part, height, width, interleave ? CAE__MOST_LANES : 1,
-                trainable);
+    const cae_status status = init(plan, context, model, part, height, width,
+                                   interleave ? CAE__MOST_LANES : 1, trainable);
+    plan->large = large;
+    return status;
 }
 
 void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns)
@@ -250,11 +253,14 @@ void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, floa
         cae__layer_forward(&plan->stages[i], buffers[i + 1], buffers[i], scratch);
 }
 
-float *cae__plan_run(const struct cae__plan *plan, float *const buffers[2], float *scratch)
+void cae__plan_run(const struct cae__plan *plan, float *y, const float *x, float *const buffers[2],
+                   float *scratch)
 {
-    for (int i = 0; i < plan->count; i++)
-        cae__layer_forward(&plan->stages[i], buffers[(i + 1) % 2], buffers[i % 2], scratch);
-    return buffers[plan->count % 2];
+    for (int i = 0; i < plan->count; i++) {
+        float *const to = i + 1 < plan->count ? buffers[(i + 1) % 2] : y;
+        cae__layer_forward(&plan->stages[i], to, x, scratch);
+        x = to;
+    }
 }
 
 void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, float *gradient,

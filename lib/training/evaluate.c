@@ -87,7 +87,8 @@ static void evaluate_block(void *job, int64_t block, int worker)
               other + (size_t)lane * d->length, ssim);
 
     kernels->interleave(buffers[0], other, d->length, d->length, plan->lanes, used);
-    const float *output = cae__plan_run(plan, buffers, scratch);
+    float *const output = buffers[plan->count % 2];
+    cae__plan_run(plan, output, buffers[0], buffers, scratch);
     kernels->deinterleave(other, output, d->length, d->length, plan->lanes, used);
     for (int lane = 0; lane < used; lane++)
         judge(e->figures[first + lane].output, d, clean + (size_t)lane * d->length,
