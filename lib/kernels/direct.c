@@ -33,7 +33,7 @@ static enum finish finish_of(const struct cae__correlation *c)
 struct row {
     float *y;
     const float *gate, *bias; /* NULL for none */
-    ptrdiff_t plane;          /* from one output to the next, in y and gate */
+    ptrdiff_t plane, gate_plane; /* from one output to the next, in y and gate */
     enum finish finish;
     const float *x, *weights;
     const ptrdiff_t *offsets;
@@ -83,7 +83,7 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
     } else if (row->finish == RELU_GRADIENT) {
         UNROLL for (int k = 0; k < outputs; k++)
             UNROLL for (int v = 0; v < vectors; v++)
-                sums[k][v] = keep(sums[k][v], load(gate + k * row->plane + v * step) > 0.0f);
+                sums[k][v] = keep(sums[k][v], load(gate + k * row->gate_plane + v * step) > 0.0f);
     }
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int v = 0; v < vectors; v++)
@@ -162,14 +162,13 @@ static void narrow_row(const struct row *row, int outputs, ptrdiff_t run)
 {
     for (int k = 0; k < outputs; k++)
         for (ptrdiff_t j = 0; j < run; j++) {
-            const ptrdiff_t at = k * row->plane + j;
             float sum = row->bias ? row->bias[k] : 0.0f;
             for (int t = 0; t < row->taps; t++)
                 sum += row->weights[t * outputs + k] * row->x[row->start + row->offsets[t] + j];
             if ((row->finish == RELU && sum < 0.0f) ||
-                (row->finish == RELU_GRADIENT && !(row->gate[at] > 0.0f)))
+                (row->finish == RELU_GRADIENT && !(row->gate[k * row->gate_plane + j] > 0.0f)))
                 sum = 0.0f;
-            row->y[at] = sum;
+            row->y[k * row->plane + j] = sum;
         }
 }
 
@@ -211,47 +210,8 @@ static void finish_rows(const struct cae__correlation *c, float *y, const float 
                                          c->slope);
     else
         for (int k = 0; k < c->outputs; k++)
-            CAE__LEVEL(cae__activation_backward)(y + k * c->y_plane, gate + k * c->y_plane, c->run,
+            CAE__LEVEL(cae__activation_backward)(y + k * c->y_plane, gate + k * c->gate_plane, c->run,
                                                  c->activation, c->slope);
-}
-
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
-/* How many multiples of a step lie below x, counted from 0. */
-static int64_t steps_below(int64_t x, int64_t step)
-{
-    return x <= 0 ? 0 : (x + step - 1) / step;
-}
-
-void CAE__LEVEL(cae__correlate)(const struct cae__correlation *c, float *y, const float *x)
-{
-    const enum finish finish = finish_of(c);
-    const bool more = c->activation != CAE_ACTIVATION_NONE && finish == AS_IT_IS;
-    const int taps_of_row = c->channels * c->kernel_w, taps = taps_of_row * c->kernel_h;
-    struct row row = {.x = x, .plane = c->y_plane, .finish = finish};
-
-    for (int i = 0; i < c->rows; i++, y += c->y_row) {
-        const float *gate = c->gate ? c->gate + i * c->y_row : NULL;
-        const int first = (int)clamp(steps_below(c->top - i, c->row_step), 0, c->kernel_h);
-        const int end =
-            (int)clamp(steps_below(c->x_rows + c->top - i, c->row_step), first, c->kernel_h);
-        row.start = (ptrdiff_t)(i - c->top) * c->x_row;
-        row.offsets = c->offsets + first * taps_of_row;
-        row.taps = (end - first) * taps_of_row;
-        for (int k = 0, outputs; k < c->outputs; k += outputs) {
-            outputs = CAE__LEVEL(cae__group)(c->outputs - k);
-            row.weights = c->weights + (ptrdiff_t)k * taps + first * taps_of_row * outputs;
-            row.y = y + k * c->y_plane;
-            row.gate = gate ? gate + k * c->y_plane : NULL;
-            row.bias = c->bias ? c->bias + k : NULL;
-            (c->run < WIDTH ? narrow_row : wide_row)(&row, outputs, c->run);
-        }
-        if (more)
-            finish_rows(c, y, gate);
-    }
 }
 
 /* Rows are short, so that calls of memcpy would cost as much as what they copy. */
@@ -271,6 +231,50 @@ INLINE void zero(float *to, ptrdiff_t count)
         store(to + i, broadcast(0.0f));
     for (; i < count; i++)
         to[i] = 0.0f;
+}
+
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* How many multiples of a step lie below x, counted from 0. */
+static int64_t steps_below(int64_t x, int64_t step)
+{
+    return x <= 0 ? 0 : (x + step - 1) / step;
+}
+
+void CAE__LEVEL(cae__correlate)(const struct cae__correlation *c, float *y, const float *x)
+{
+    const enum finish finish = finish_of(c);
+    const bool more = c->activation != CAE_ACTIVATION_NONE && finish == AS_IT_IS;
+    const int taps_of_row = c->channels * c->kernel_w, taps = taps_of_row * c->kernel_h;
+    struct row row = {
+        .x = x, .plane = c->y_plane, .gate_plane = c->gate_plane, .finish = finish};
+
+    for (int i = 0; i < c->rows; i++, y += c->y_row) {
+        const float *gate = c->gate ? c->gate + i * c->gate_row : NULL;
+        const int first = (int)clamp(steps_below(c->top - i, c->row_step), 0, c->kernel_h);
+        const int end =
+            (int)clamp(steps_below(c->x_rows + c->top - i, c->row_step), first, c->kernel_h);
+        row.start = (ptrdiff_t)(i - c->top) * c->x_row;
+        row.offsets = c->offsets + first * taps_of_row;
+        row.taps = (end - first) * taps_of_row;
+        for (int k = 0, outputs; k < c->outputs; k += outputs) {
+            outputs = CAE__LEVEL(cae__group)(c->outputs - k);
+            row.weights = c->weights + (ptrdiff_t)k * taps + first * taps_of_row * outputs;
+            row.y = y + k * c->y_plane;
+            row.gate = gate ? gate + k * c->gate_plane : NULL;
+            row.bias = c->bias ? c->bias + k : NULL;
+            (c->run < WIDTH ? narrow_row : wide_row)(&row, outputs, c->run);
+        }
+        if (more)
+            finish_rows(c, y, gate);
+        for (int k = 0; k < c->outputs; k++) {
+            zero(y + k * c->y_plane - c->before, c->before);
+            zero(y + k * c->y_plane + c->run, c->after);
+        }
+    }
 }
 
 void CAE__LEVEL(cae__pad_rows)(float *restrict to, const float *restrict from, int64_t rows,

@@ -67,12 +67,13 @@ struct cae__correlation {
     const ptrdiff_t *offsets; /* [kernel_h][channels][kernel_w] */
     const float *weights;     /* by groups of outputs, see cae__group: [group][taps][outputs in it] */
     const float *bias;        /* [outputs] or NULL */
-    const float *gate;        /* NULL, or shaped as y, see below */
+    const float *gate;        /* NULL, or [outputs][rows][run] as well, see below */
     int32_t activation;
     float slope;
     int rows;
     int64_t top, row_step, x_rows;
-    ptrdiff_t run, x_row, y_row, y_plane;
+    ptrdiff_t run, x_row, y_row, y_plane, gate_row, gate_plane;
+    ptrdiff_t before, after;  /* zeros that correlate writes around every row of y */
 };
 
 /* --- The table of kernels ---------------------------------------------------------------------------------

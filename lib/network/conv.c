@@ -27,7 +27,8 @@ void cae__layer_forward(const struct cae__stage *stage, float *y, const float *x
 {
     const struct cae__layer *l = stage->layer;
     const struct cae__finish finish = {
-        .bias = stage->bias, .activation = l->activation, .slope = l->slope};
+        .bias = stage->bias, .activation = l->activation, .slope = l->slope,
+        .margin = stage->out_margin};
     (l->transposed ? scatter : gather)(stage, stage->direct.forward, y, x, finish, scratch);
 }
 
@@ -38,7 +39,7 @@ void cae__layer_backward(const struct cae__stage *stage, float *dw, float *db, f
     const struct cae__layer *l = stage->layer;
     if (db)
         stage->kernels->add_row_sums(db, dy, l->out_channels,
-                                     (ptrdiff_t)(stage->out_length / (size_t)l->out_channels));
+                                     (ptrdiff_t)stage->out_h * stage->out_w * stage->window.lanes);
     (stage->direct.weight_gradient ? cae__direct_weight_gradient : cae__gemm_weight_gradient)(
         stage, dw, l->transposed ? x : dy, l->transposed ? dy : x, scratch);
     if (!dx)
@@ -46,6 +47,7 @@ void cae__layer_backward(const struct cae__stage *stage, float *dw, float *db, f
     struct cae__finish finish = {0};
     if (before)
         finish = (struct cae__finish){
-            .gate = x, .activation = before->activation, .slope = before->slope};
+            .gate = x, .activation = before->activation, .slope = before->slope,
+            .gate_margin = stage->in_margin};
     (l->transposed ? gather : scatter)(stage, stage->direct.input_gradient, dx, dy, finish, scratch);
 }

@@ -18,6 +18,7 @@ struct cae__finish {
     const float *bias, *gate; /* NULL for none */
     int32_t activation;
     float slope;
+    struct cae__margin margin, gate_margin; /* of y and of gate; the direct engine's alone */
 };
 
 void cae__gemm_gather(const struct cae__stage *stage, float *grid, const float *image,
@@ -42,6 +43,8 @@ size_t cae__direct_taps(const struct cae__stage *stage);
 /* Settle what both correlations read, once the window is known; then where their taps are. */
 void cae__direct_view(struct cae__stage *stage);
 void cae__direct_aim(struct cae__stage *stage);
+/* Zeros that the array this stage reads had better have at the ends of its rows. */
+struct cae__margin cae__direct_margin(const struct cae__stage *stage, bool trainable);
 /* Pack the stage's weights. */
 void cae__direct_pack(struct cae__stage *stage);
 uint64_t cae__direct_scratch(const struct cae__stage *stage);

@@ -18,14 +18,14 @@ bool cae__direct_fits(const struct cae__layer *l)
 
 /* A source of channels x h x w, in which `top` rows and `left` columns of zeros come first and `width`
  * columns are needed in all. Negative: rows and columns to leave out. */
-static struct cae__view view_of(int channels, int h, int w, int64_t top, int64_t left,
-                                int64_t width, int lanes)
+static struct cae__view view_of(int channels, int h, int w, struct cae__margin margin, int64_t top,
+                                int64_t left, int64_t width, int lanes)
 {
-    struct cae__view view = {.top = top, .left = left, .width = width};
-    view.in_place = left <= 0 && width - left <= w;
+    struct cae__view view = {.top = top, .left = left, .width = width, .margin = margin};
+    view.in_place = left <= margin.left && width - left <= (int64_t)w + margin.right;
     if (view.in_place) {
-        view.row = (ptrdiff_t)w * lanes;
-        view.start = (ptrdiff_t)(-left * lanes);
+        view.row = ((ptrdiff_t)margin.left + w + margin.right) * lanes;
+        view.start = (ptrdiff_t)((margin.left - left) * lanes);
     } else {
         view.row = (ptrdiff_t)width * lanes;
         view.length = (uint64_t)channels * (uint64_t)h * (uint64_t)view.row;
@@ -39,11 +39,26 @@ void cae__direct_view(struct cae__stage *stage)
     const struct cae__window *w = &stage->window;
     const int64_t reach_h = (int64_t)(w->kernel_h - 1) * w->dilation_h;
     const int64_t reach_w = (int64_t)(w->kernel_w - 1) * w->dilation_w;
-    stage->gather.view = view_of(w->image_c, w->image_h, w->image_w, w->padding_h, w->padding_w,
-                                 w->grid_w + reach_w, w->lanes);
-    stage->scatter.view =
-        view_of(w->grid_c, w->grid_h, w->grid_w, reach_h - w->padding_h, reach_w - w->padding_w,
-                w->image_w + reach_w, w->lanes);
+    const struct cae__margin none = {0}, x = stage->in_margin;
+    const bool transposed = stage->layer->transposed; /* then x is the grid, else the image */
+    stage->gather.view = view_of(w->image_c, w->image_h, w->image_w, transposed ? none : x,
+                                 w->padding_h, w->padding_w, w->grid_w + reach_w, w->lanes);
+    stage->scatter.view = view_of(w->grid_c, w->grid_h, w->grid_w, transposed ? x : none,
+                                  reach_h - w->padding_h, reach_w - w->padding_w,
+                                  w->image_w + reach_w, w->lanes);
+}
+
+/* Only where both engines of the layer above are direct, and all there is to do with x: these know how
+ * to read rows with margins. */
+struct cae__margin cae__direct_margin(const struct cae__stage *stage, bool trainable)
+{
+    const bool all_direct = stage->direct.forward &&
+                            (!trainable || (stage->direct.input_gradient && stage->direct.weight_gradient));
+    const struct cae__view *v = stage->layer->transposed ? &stage->scatter.view : &stage->gather.view;
+    if (!all_direct || v->in_place)
+        return (struct cae__margin){0};
+    const int64_t right = v->width - v->left - stage->in_w;
+    return (struct cae__margin){v->left > 0 ? (int)v->left : 0, right > 0 ? (int)right : 0};
 }
 
 static int64_t clamp(int64_t x, int64_t low, int64_t high)
@@ -60,8 +75,9 @@ static const float *fetch(const struct cae__stage *stage, const struct cae__view
         return source + v->start;
     const int64_t first = clamp(v->left, 0, v->width), end = clamp(v->left + w, first, v->width);
     const ptrdiff_t before = (ptrdiff_t)first * lanes, inside = (ptrdiff_t)(end - first) * lanes;
-    stage->kernels->pad_rows(scratch, source + (first - v->left) * lanes, (int64_t)channels * h,
-                             before, inside, v->row - before - inside, (ptrdiff_t)w * lanes);
+    const ptrdiff_t row = ((ptrdiff_t)v->margin.left + w + v->margin.right) * lanes;
+    stage->kernels->pad_rows(scratch, source + (v->margin.left + first - v->left) * lanes,
+                             (int64_t)channels * h, before, inside, v->row - before - inside, row);
     return scratch;
 }
 
@@ -138,56 +154,66 @@ uint64_t cae__direct_scratch(const struct cae__stage *stage)
 
 /* --- The operations ------------------------------------------------------------------------------------------ */
 
-/* Results of h x w from a source of so many rows. */
+/* Results of h x w, between margins, from a source of so many rows. */
 static struct cae__correlation correlation(const struct cae__correlator *c,
                                            const struct cae__window *window, int outputs, int h,
-                                           int w, int source_h)
+                                           int w, int source_h, struct cae__margin margin)
 {
     const ptrdiff_t run = (ptrdiff_t)w * window->lanes;
+    const ptrdiff_t before = (ptrdiff_t)margin.left * window->lanes;
+    const ptrdiff_t after = (ptrdiff_t)margin.right * window->lanes;
     return (struct cae__correlation){
         .outputs = outputs, .channels = c->channels, .kernel_h = window->kernel_h,
         .kernel_w = window->kernel_w, .offsets = c->offsets, .weights = c->weights, .rows = h,
         .top = c->view.top, .row_step = window->dilation_h, .x_rows = source_h, .run = run,
-        .x_row = c->view.row, .y_row = run, .y_plane = h * run};
+        .x_row = c->view.row, .y_row = before + run + after, .y_plane = h * (before + run + after),
+        .before = before, .after = after};
 }
 
-static void set_finish(struct cae__correlation *c, struct cae__finish finish)
+static void correlate(const struct cae__stage *stage, struct cae__correlation *c, float *y,
+                      const float *x, struct cae__finish finish)
 {
+    const int lanes = stage->window.lanes;
     c->bias = finish.bias;
-    c->gate = finish.gate;
     c->activation = finish.activation;
     c->slope = finish.slope;
+    if (finish.gate) {
+        c->gate = finish.gate + (ptrdiff_t)finish.gate_margin.left * lanes;
+        c->gate_row = c->run + ((ptrdiff_t)finish.gate_margin.left + finish.gate_margin.right) * lanes;
+        c->gate_plane = c->rows * c->gate_row;
+    }
+    stage->kernels->correlate(c, y + c->before, x);
 }
 
 void cae__direct_gather(const struct cae__stage *stage, float *grid, const float *image,
                         struct cae__finish finish, float *scratch)
 {
     const struct cae__window *w = &stage->window;
-    struct cae__correlation c =
-        correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h);
-    set_finish(&c, finish);
-    stage->kernels->correlate(&c, grid, fetch(stage, &stage->gather.view, image, w->image_c,
-                                              w->image_h, w->image_w, scratch));
+    struct cae__correlation c = correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w,
+                                            w->image_h, finish.margin);
+    correlate(stage, &c, grid, fetch(stage, &stage->gather.view, image, w->image_c, w->image_h,
+                                     w->image_w, scratch), finish);
 }
 
 void cae__direct_scatter(const struct cae__stage *stage, float *image, const float *grid,
                          struct cae__finish finish, float *scratch)
 {
     const struct cae__window *w = &stage->window;
-    struct cae__correlation c =
-        correlation(&stage->scatter, w, w->image_c, w->image_h, w->image_w, w->grid_h);
-    set_finish(&c, finish);
-    stage->kernels->correlate(&c, image, fetch(stage, &stage->scatter.view, grid, w->grid_c,
-                                               w->grid_h, w->grid_w, scratch));
+    struct cae__correlation c = correlation(&stage->scatter, w, w->image_c, w->image_h, w->image_w,
+                                            w->grid_h, finish.margin);
+    correlate(stage, &c, image, fetch(stage, &stage->scatter.view, grid, w->grid_c, w->grid_h,
+                                      w->grid_w, scratch), finish);
 }
 
 void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, const float *grid,
                                  const float *image, float *scratch)
 {
     const struct cae__window *w = &stage->window;
+    const struct cae__margin none = {0};
     const struct cae__correlation c =
-        correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h);
-    stage->kernels->correlate_gradient(&c, dw, grid,
+        correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h,
+                    stage->layer->transposed ? stage->in_margin : none);
+    stage->kernels->correlate_gradient(&c, dw, grid + c.before,
                                        fetch(stage, &stage->gather.view, image, w->image_c,
                                              w->image_h, w->image_w, scratch));
 }

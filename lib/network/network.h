@@ -39,10 +39,17 @@ int cae__spec_encoder(const cae_spec *spec);
 
 /* --- Geometry: the only code that computes an output size -------------------------------------------- */
 
+/* Columns of zeros at the ends of the rows of an array between two layers, so that the second need not
+ * make a copy with them. */
+struct cae__margin {
+    int left, right;
+};
+
 /* What a correlation reads: the source itself or a copy with zeros at the ends of its rows, see
  * engine_direct.c. */
 struct cae__view {
     int64_t top, left, width;
+    struct cae__margin margin; /* of the source */
     bool in_place;
     ptrdiff_t row, plane, start; /* distances in what is read, and where it begins in place */
     uint64_t length;             /* floats of the copy, 0 in place */
@@ -62,7 +69,8 @@ struct cae__stage {
     struct cae__window window;
     int whole_in_h, whole_in_w; /* of the whole image */
     int in_h, in_w, out_h, out_w;
-    size_t in_length, out_length;
+    struct cae__margin in_margin, out_margin; /* of x and y; gradients have none */
+    size_t in_length, out_length;             /* margins included */
     struct cae__tile tile; /* a full one, for matrix products */
     int64_t tiles;
     const float *weight, *bias;    /* parameters, bias NULL for none */

@@ -152,9 +152,28 @@ static cae_status init_stages(struct cae__plan *plan, const cae_context *context
         stage->kernels = context->kernels;
         cae__direct_view(stage);
         choose_engines(stage, context->engine);
-        measure(plan, stage);
     }
     return CAE_OK;
+}
+
+static size_t length_with(struct cae__margin margin, size_t length, int w)
+{
+    return length / (size_t)w * ((size_t)margin.left + (size_t)w + (size_t)margin.right);
+}
+
+/* Between two layers that both compute directly, the lower one writes what the upper one needs around
+ * its rows. */
+static void set_margins(struct cae__plan *plan, bool trainable)
+{
+    for (int i = 1; i < plan->count; i++) {
+        struct cae__stage *stage = &plan->stages[i], *below = stage - 1;
+        if (!below->direct.forward)
+            continue;
+        const struct cae__margin margin = cae__direct_margin(stage, trainable);
+        stage->in_margin = below->out_margin = margin;
+        stage->in_length = below->out_length = length_with(margin, stage->in_length, stage->in_w);
+        cae__direct_view(stage);
+    }
 }
 
 static cae_status init(struct cae__plan *plan, const cae_context *context, const cae_model *model,
@@ -167,8 +186,12 @@ static cae_status init(struct cae__plan *plan, const cae_context *context, const
     if (!plan->stages)
         return cae__fail_memory(context);
     cae_status status = init_stages(plan, context, model->layers, first, height, width);
-    if (status == CAE_OK)
+    if (status == CAE_OK) {
+        set_margins(plan, trainable);
+        for (int i = 0; i < plan->count; i++)
+            measure(plan, &plan->stages[i]);
         status = allocate_tables(plan, context, trainable);
+    }
     if (status != CAE_OK) {
         cae__plan_finish(plan, context);
         return status;
