@@ -37,17 +37,17 @@ void cae__layer_backward(const struct cae__stage *stage, float *dw, float *db, f
                          float *scratch)
 {
     const struct cae__layer *l = stage->layer;
-    if (db)
+    if (db) /* zeros in margins do no harm */
         stage->kernels->add_row_sums(db, dy, l->out_channels,
-                                     (ptrdiff_t)stage->out_h * stage->out_w * stage->window.lanes);
+                                     (ptrdiff_t)(cae__dy_length(stage) / (size_t)l->out_channels));
     (stage->direct.weight_gradient ? cae__direct_weight_gradient : cae__gemm_weight_gradient)(
         stage, dw, l->transposed ? x : dy, l->transposed ? dy : x, scratch);
     if (!dx)
         return;
-    struct cae__finish finish = {0};
+    struct cae__finish finish = {.margin = stage->dx_margin};
     if (before)
         finish = (struct cae__finish){
             .gate = x, .activation = before->activation, .slope = before->slope,
-            .gate_margin = stage->in_margin};
+            .margin = stage->dx_margin, .gate_margin = stage->in_margin};
     (l->transposed ? gather : scatter)(stage, stage->direct.input_gradient, dx, dy, finish, scratch);
 }

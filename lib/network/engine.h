@@ -43,8 +43,9 @@ size_t cae__direct_taps(const struct cae__stage *stage);
 /* Settle what both correlations read, once the window is known; then where their taps are. */
 void cae__direct_view(struct cae__stage *stage);
 void cae__direct_aim(struct cae__stage *stage);
-/* Zeros that the array this stage reads had better have at the ends of its rows. */
-struct cae__margin cae__direct_margin(const struct cae__stage *stage, bool trainable);
+/* Zeros that x, or dy, had better have at the ends of its rows. */
+struct cae__margin cae__direct_in_margin(const struct cae__stage *stage, bool trainable);
+struct cae__margin cae__direct_dy_margin(const struct cae__stage *stage);
 /* Pack the stage's weights. */
 void cae__direct_pack(struct cae__stage *stage);
 uint64_t cae__direct_scratch(const struct cae__stage *stage);

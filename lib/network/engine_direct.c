@@ -39,26 +39,41 @@ void cae__direct_view(struct cae__stage *stage)
     const struct cae__window *w = &stage->window;
     const int64_t reach_h = (int64_t)(w->kernel_h - 1) * w->dilation_h;
     const int64_t reach_w = (int64_t)(w->kernel_w - 1) * w->dilation_w;
-    const struct cae__margin none = {0}, x = stage->in_margin;
-    const bool transposed = stage->layer->transposed; /* then x is the grid, else the image */
-    stage->gather.view = view_of(w->image_c, w->image_h, w->image_w, transposed ? none : x,
-                                 w->padding_h, w->padding_w, w->grid_w + reach_w, w->lanes);
-    stage->scatter.view = view_of(w->grid_c, w->grid_h, w->grid_w, transposed ? x : none,
-                                  reach_h - w->padding_h, reach_w - w->padding_w,
-                                  w->image_w + reach_w, w->lanes);
+    /* x is the image and dy the grid, or the other way round */
+    const bool transposed = stage->layer->transposed;
+    const struct cae__margin image = transposed ? stage->dy_margin : stage->in_margin;
+    const struct cae__margin grid = transposed ? stage->in_margin : stage->dy_margin;
+    stage->gather.view = view_of(w->image_c, w->image_h, w->image_w, image, w->padding_h,
+                                 w->padding_w, w->grid_w + reach_w, w->lanes);
+    stage->scatter.view =
+        view_of(w->grid_c, w->grid_h, w->grid_w, grid, reach_h - w->padding_h,
+                reach_w - w->padding_w, w->image_w + reach_w, w->lanes);
 }
 
-/* Only where both engines of the layer above are direct, and all there is to do with x: these know how
- * to read rows with margins. */
-struct cae__margin cae__direct_margin(const struct cae__stage *stage, bool trainable)
+static struct cae__margin margin_of(const struct cae__view *v, int w)
 {
-    const bool all_direct = stage->direct.forward &&
-                            (!trainable || (stage->direct.input_gradient && stage->direct.weight_gradient));
-    const struct cae__view *v = stage->layer->transposed ? &stage->scatter.view : &stage->gather.view;
-    if (!all_direct || v->in_place)
+    const int64_t right = v->width - v->left - w;
+    if (v->in_place)
         return (struct cae__margin){0};
-    const int64_t right = v->width - v->left - stage->in_w;
     return (struct cae__margin){v->left > 0 ? (int)v->left : 0, right > 0 ? (int)right : 0};
+}
+
+/* Only where everything that reads the array is direct and so knows of margins. */
+struct cae__margin cae__direct_in_margin(const struct cae__stage *stage, bool trainable)
+{
+    const struct cae__view *v = stage->layer->transposed ? &stage->scatter.view : &stage->gather.view;
+    return stage->direct.forward && (!trainable || (stage->direct.input_gradient &&
+                                                    stage->direct.weight_gradient))
+               ? margin_of(v, stage->in_w)
+               : (struct cae__margin){0};
+}
+
+struct cae__margin cae__direct_dy_margin(const struct cae__stage *stage)
+{
+    const struct cae__view *v = stage->layer->transposed ? &stage->gather.view : &stage->scatter.view;
+    return stage->direct.input_gradient && stage->direct.weight_gradient
+               ? margin_of(v, stage->out_w)
+               : (struct cae__margin){0};
 }
 
 static int64_t clamp(int64_t x, int64_t low, int64_t high)
@@ -209,10 +224,9 @@ void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, cons
                                  const float *image, float *scratch)
 {
     const struct cae__window *w = &stage->window;
-    const struct cae__margin none = {0};
     const struct cae__correlation c =
         correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h,
-                    stage->layer->transposed ? stage->in_margin : none);
+                    stage->layer->transposed ? stage->in_margin : stage->dy_margin);
     stage->kernels->correlate_gradient(&c, dw, grid + c.before,
                                        fetch(stage, &stage->gather.view, image, w->image_c,
                                              w->image_h, w->image_w, scratch));

@@ -124,7 +124,7 @@ void cae__stage_crop(struct cae__stage *stage, struct cae__span in_h, struct cae
     struct cae__window *w = &stage->window;
     stage->in_h = in_h.end - in_h.first;
     stage->in_w = in_w.end - in_w.first;
-    stage->in_margin = stage->out_margin = (struct cae__margin){0};
+    stage->in_margin = stage->out_margin = (struct cae__margin){0}; /* copies do, at the edges */
     stage->out_h = out_h.end - out_h.first;
     stage->out_w = out_w.end - out_w.first;
     const size_t lanes = (size_t)w->lanes;

@@ -69,8 +69,9 @@ struct cae__stage {
     struct cae__window window;
     int whole_in_h, whole_in_w; /* of the whole image */
     int in_h, in_w, out_h, out_w;
-    struct cae__margin in_margin, out_margin; /* of x and y; gradients have none */
-    size_t in_length, out_length;             /* margins included */
+    struct cae__margin in_margin, out_margin; /* of x and y */
+    struct cae__margin dx_margin, dy_margin;  /* of their gradients */
+    size_t in_length, out_length;             /* margins of x and y included */
     struct cae__tile tile; /* a full one, for matrix products */
     int64_t tiles;
     const float *weight, *bias;    /* parameters, bias NULL for none */
@@ -86,6 +87,13 @@ struct cae__stage {
 cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
                            const struct cae__layer *layer, int index, int in_h, int in_w,
                            int lanes);
+
+/* Floats of dy, its margins included. */
+static inline size_t cae__dy_length(const struct cae__stage *s)
+{
+    const size_t row = (size_t)s->dy_margin.left + (size_t)s->out_w + (size_t)s->dy_margin.right;
+    return (size_t)s->layer->out_channels * (size_t)s->out_h * row * (size_t)s->window.lanes;
+}
 
 /* Positions [first, end) along one axis. */
 struct cae__span {
@@ -140,7 +148,7 @@ struct cae__plan {
     int lanes;
     bool large;       /* single images, better run in tiles */
     uint64_t scratch; /* floats that any stage needs */
-    size_t longest;   /* floats of the longest input or output */
+    size_t longest;   /* floats of the longest input, output or gradient */
     void *tables;     /* of the stages' correlators */
     struct cae__span input_rows, input_columns; /* of a crop: the part of the image that it reads */
 };

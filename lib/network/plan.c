@@ -44,7 +44,8 @@ static void measure(struct cae__plan *plan, const struct cae__stage *stage)
         plan->scratch = larger(plan->scratch, cae__gemm_scratch(stage));
     if (stage->direct.forward || stage->direct.input_gradient)
         plan->scratch = larger(plan->scratch, cae__direct_scratch(stage));
-    plan->longest = (size_t)larger(plan->longest, larger(stage->in_length, stage->out_length));
+    plan->longest = (size_t)larger(larger(plan->longest, cae__dy_length(stage)),
+                                  larger(stage->in_length, stage->out_length));
 }
 
 /* --- Tables: offsets and packed weights of all stages in one block -------------------------------------- */
@@ -161,17 +162,20 @@ static size_t length_with(struct cae__margin margin, size_t length, int w)
     return length / (size_t)w * ((size_t)margin.left + (size_t)w + (size_t)margin.right);
 }
 
-/* Between two layers that both compute directly, the lower one writes what the upper one needs around
- * its rows. */
+/* Between two layers that both compute directly, one writes what the other needs around its rows: the
+ * lower one y, the upper one its gradient. */
 static void set_margins(struct cae__plan *plan, bool trainable)
 {
     for (int i = 1; i < plan->count; i++) {
-        struct cae__stage *stage = &plan->stages[i], *below = stage - 1;
-        if (!below->direct.forward)
-            continue;
-        const struct cae__margin margin = cae__direct_margin(stage, trainable);
-        stage->in_margin = below->out_margin = margin;
-        stage->in_length = below->out_length = length_with(margin, stage->in_length, stage->in_w);
+        struct cae__stage *stage = &plan->stages[i], *below = stage - 1, *above = stage + 1;
+        if (below->direct.forward) {
+            const struct cae__margin margin = cae__direct_in_margin(stage, trainable);
+            stage->in_margin = below->out_margin = margin;
+            stage->in_length = below->out_length =
+                length_with(margin, stage->in_length, stage->in_w);
+        }
+        if (trainable && i + 1 < plan->count && above->direct.input_gradient)
+            stage->dy_margin = above->dx_margin = cae__direct_dy_margin(stage);
         cae__direct_view(stage);
     }
 }
