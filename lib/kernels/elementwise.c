@@ -72,19 +72,21 @@ void CAE__LEVEL(cae__activation_backward)(float *restrict dy, const float *restr
     }
 }
 
-/* Sums of gradients cancel, so rounding counts: short sums in float, side by side so that they are
- * vectors, then double. */
+/* Sums of gradients cancel, so rounding counts: short sums in float, as many side by side as additions
+ * can be under way, then double. The same ones at every level. */
 INLINE double sum_of(const float *y, ptrdiff_t length)
 {
-    enum { DEPTH = 32 * PARTS };
+    enum { SUMS = 4 * PARTS, VECTORS = SUMS / WIDTH, DEPTH = 32 * SUMS };
     double sum = 0.0;
     ptrdiff_t i = 0;
-    while (length - i >= PARTS) {
-        vector partial[PART_VECTORS] = {{0}};
+    while (length - i >= SUMS) {
+        vector partial[VECTORS] = {{0}};
         const ptrdiff_t end = length - i < DEPTH ? length : i + DEPTH;
-        for (; i + PARTS <= end; i += PARTS)
-            UNROLL for (int p = 0; p < PART_VECTORS; p++)
+        for (; i + SUMS <= end; i += SUMS)
+            UNROLL for (int p = 0; p < VECTORS; p++)
                 partial[p] += load(y + i + p * WIDTH);
+        UNROLL for (int p = PART_VECTORS; p < VECTORS; p++)
+            partial[p % PART_VECTORS] += partial[p];
         for (int p = 0; p < PART_VECTORS; p++)
             for (int j = 0; j < WIDTH; j++)
                 sum += (double)partial[p][j];
