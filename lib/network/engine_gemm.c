@@ -79,14 +79,18 @@ void cae__gemm_scatter(const struct cae__stage *stage, float *image, const float
     const struct cae__window *w = &stage->window;
     const int irs = cae__column_rows(w), plane = w->grid_h * w->grid_w * w->lanes;
     const ptrdiff_t image_plane = (ptrdiff_t)w->image_h * w->image_w * w->lanes;
+    const bool in_place = cae__columns_are_image(w);
 
     fill_rows(image, w->image_c, image_plane, finish.bias);
     for (int64_t i = 0; i < stage->tiles; i++) {
         const struct cae__tile tile = cae__tile_at(w, stage->tile, i);
         const int length = cae__tile_length(w, tile);
+        const ptrdiff_t start = cae__tile_start(w, tile);
+        float *const col = in_place ? image + start : scratch;
         cae__gemm(CAE__TRANSPOSED, CAE__PLAIN, irs, length, w->grid_c, stage->weight, irs,
-                  grid + cae__tile_start(w, tile), plane, 0.0f, scratch, length);
-        stage->kernels->col2im(image, w, tile, scratch);
+                  grid + start, plane, in_place ? 1.0f : 0.0f, col, in_place ? plane : length);
+        if (!in_place)
+            stage->kernels->col2im(image, w, tile, scratch);
     }
     finish.bias = NULL;
     finish_rows(stage->kernels, image, 1, w->image_c * image_plane, 0, 0, finish);
