@@ -28,7 +28,7 @@ void cae__layer_forward(const struct cae__stage *stage, float *y, const float *x
     const struct cae__layer *l = stage->layer;
     const struct cae__finish finish = {
         .bias = stage->bias, .activation = l->activation, .slope = l->slope,
-        .margin = stage->out_margin};
+        .margin = stage->out_margin, .frame = stage->out_frame};
     (l->transposed ? scatter : gather)(stage, stage->direct.forward, y, x, finish, scratch);
 }
 

@@ -19,6 +19,7 @@ struct cae__finish {
     int32_t activation;
     float slope;
     struct cae__margin margin, gate_margin; /* of y and of gate; the direct engine's alone */
+    struct cae__frame frame;                /* of y, likewise */
 };
 
 void cae__gemm_gather(const struct cae__stage *stage, float *grid, const float *image,

@@ -16,21 +16,26 @@ bool cae__direct_fits(const struct cae__layer *l)
 
 /* --- What correlate reads ---------------------------------------------------------------------------- */
 
-/* A source of channels x h x w, in which `top` rows and `left` columns of zeros come first and `width`
- * columns are needed in all. Negative: rows and columns to leave out. */
-static struct cae__view view_of(int channels, int h, int w, struct cae__margin margin, int64_t top,
-                                int64_t left, int64_t width, int lanes)
+/* A source of channels x h x w, with its margins or in its frame, in which `top` rows and `left` columns
+ * of zeros come first and `width` columns are needed in all. Negative: rows and columns to leave out. */
+static struct cae__view view_of(int channels, int h, int w, struct cae__margin margin,
+                                struct cae__frame frame, int64_t top, int64_t left, int64_t width,
+                                int lanes)
 {
-    struct cae__view view = {.top = top, .left = left, .width = width, .margin = margin};
-    view.in_place = left <= margin.left && width - left <= (int64_t)w + margin.right;
+    struct cae__view view = {.top = top, .left = left - margin.left, .width = width};
+    const int64_t there = view.there = (int64_t)margin.left + w + margin.right;
+    view.source_row = frame.row ? frame.row : (ptrdiff_t)there * lanes;
+    view.source_plane = frame.row ? frame.plane : h * view.source_row;
+    view.in_place = view.left <= 0 && width - view.left <= there;
     if (view.in_place) {
-        view.row = ((ptrdiff_t)margin.left + w + margin.right) * lanes;
-        view.start = (ptrdiff_t)((margin.left - left) * lanes);
+        view.row = view.source_row;
+        view.plane = view.source_plane;
+        view.start = (ptrdiff_t)(-view.left * lanes);
     } else {
         view.row = (ptrdiff_t)width * lanes;
-        view.length = (uint64_t)channels * (uint64_t)h * (uint64_t)view.row;
+        view.plane = h * view.row;
+        view.length = (uint64_t)channels * (uint64_t)view.plane;
     }
-    view.plane = h * view.row;
     return view;
 }
 
@@ -43,13 +48,16 @@ void cae__direct_view(struct cae__stage *stage)
     const bool transposed = stage->layer->transposed;
     const struct cae__margin image = transposed ? stage->dy_margin : stage->in_margin;
     const struct cae__margin grid = transposed ? stage->in_margin : stage->dy_margin;
-    stage->gather.view = view_of(w->image_c, w->image_h, w->image_w, image, w->padding_h,
-                                 w->padding_w, w->grid_w + reach_w, w->lanes);
+    const struct cae__frame none = {0};
+    stage->gather.view =
+        view_of(w->image_c, w->image_h, w->image_w, image, transposed ? none : stage->in_frame,
+                w->padding_h, w->padding_w, w->grid_w + reach_w, w->lanes);
     stage->scatter.view =
-        view_of(w->grid_c, w->grid_h, w->grid_w, grid, reach_h - w->padding_h,
-                reach_w - w->padding_w, w->image_w + reach_w, w->lanes);
+        view_of(w->grid_c, w->grid_h, w->grid_w, grid, transposed ? stage->in_frame : none,
+                reach_h - w->padding_h, reach_w - w->padding_w, w->image_w + reach_w, w->lanes);
 }
 
+/* The margin that would spare a copy of a source without one. */
 static struct cae__margin margin_of(const struct cae__view *v, int w)
 {
     const int64_t right = v->width - v->left - w;
@@ -83,16 +91,17 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
 
 /* What correlate reads: the source, or a copy with zeros at the ends of its rows. */
 static const float *fetch(const struct cae__stage *stage, const struct cae__view *v,
-                          const float *source, int channels, int h, int w, float *scratch)
+                          const float *source, int channels, int h, float *scratch)
 {
     const int lanes = stage->window.lanes;
     if (v->in_place)
         return source + v->start;
-    const int64_t first = clamp(v->left, 0, v->width), end = clamp(v->left + w, first, v->width);
+    const int64_t first = clamp(v->left, 0, v->width), end = clamp(v->left + v->there, first, v->width);
     const ptrdiff_t before = (ptrdiff_t)first * lanes, inside = (ptrdiff_t)(end - first) * lanes;
-    const ptrdiff_t row = ((ptrdiff_t)v->margin.left + w + v->margin.right) * lanes;
-    stage->kernels->pad_rows(scratch, source + (v->margin.left + first - v->left) * lanes,
-                             (int64_t)channels * h, before, inside, v->row - before - inside, row);
+    source += (first - v->left) * lanes;
+    for (int c = 0; c < channels; c++)
+        stage->kernels->pad_rows(scratch + c * v->plane, source + c * v->source_plane, h, before,
+                                 inside, v->row - before - inside, v->source_row);
     return scratch;
 }
 
@@ -189,6 +198,10 @@ static void correlate(const struct cae__stage *stage, struct cae__correlation *c
                       const float *x, struct cae__finish finish)
 {
     const int lanes = stage->window.lanes;
+    if (finish.frame.row) {
+        c->y_row = finish.frame.row;
+        c->y_plane = finish.frame.plane;
+    }
     c->bias = finish.bias;
     c->activation = finish.activation;
     c->slope = finish.slope;
@@ -207,7 +220,7 @@ void cae__direct_gather(const struct cae__stage *stage, float *grid, const float
     struct cae__correlation c = correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w,
                                             w->image_h, finish.margin);
     correlate(stage, &c, grid, fetch(stage, &stage->gather.view, image, w->image_c, w->image_h,
-                                     w->image_w, scratch), finish);
+                                     scratch), finish);
 }
 
 void cae__direct_scatter(const struct cae__stage *stage, float *image, const float *grid,
@@ -217,7 +230,7 @@ void cae__direct_scatter(const struct cae__stage *stage, float *image, const flo
     struct cae__correlation c = correlation(&stage->scatter, w, w->image_c, w->image_h, w->image_w,
                                             w->grid_h, finish.margin);
     correlate(stage, &c, image, fetch(stage, &stage->scatter.view, grid, w->grid_c, w->grid_h,
-                                      w->grid_w, scratch), finish);
+                                      scratch), finish);
 }
 
 void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, const float *grid,
@@ -229,5 +242,5 @@ void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, cons
                     stage->layer->transposed ? stage->in_margin : stage->dy_margin);
     stage->kernels->correlate_gradient(&c, dw, grid + c.before,
                                        fetch(stage, &stage->gather.view, image, w->image_c,
-                                             w->image_h, w->image_w, scratch));
+                                             w->image_h, scratch));
 }

@@ -45,11 +45,17 @@ struct cae__margin {
     int left, right;
 };
 
+/* Distances from row to row and from channel to channel, in floats, in an array that is a part of a
+ * larger one; 0 for one that is not. */
+struct cae__frame {
+    ptrdiff_t row, plane;
+};
+
 /* What a correlation reads: the source itself or a copy with zeros at the ends of its rows, see
  * engine_direct.c. */
 struct cae__view {
-    int64_t top, left, width;
-    struct cae__margin margin; /* of the source */
+    int64_t top, left, width, there; /* columns: zeros before, all that is needed, those of the source */
+    ptrdiff_t source_row, source_plane;
     bool in_place;
     ptrdiff_t row, plane, start; /* distances in what is read, and where it begins in place */
     uint64_t length;             /* floats of the copy, 0 in place */
@@ -71,6 +77,7 @@ struct cae__stage {
     int in_h, in_w, out_h, out_w;
     struct cae__margin in_margin, out_margin; /* of x and y */
     struct cae__margin dx_margin, dy_margin;  /* of their gradients */
+    struct cae__frame in_frame, out_frame;    /* of x and y; the direct engine's alone */
     size_t in_length, out_length;             /* margins of x and y included */
     struct cae__tile tile; /* a full one, for matrix products */
     int64_t tiles;
@@ -158,9 +165,11 @@ struct cae__plan {
 cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
                           int64_t count, bool trainable);
-/* Point a plan for single images at a part of its output. Lengths and scratch change; none grows past
- * those of the whole image. */
-void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns);
+/* Point a plan for single images at a part of its output. Lengths and scratch change. A frame says that
+ * x, or y, is that part of a larger array; only where the first, or last, stage
+ * goes forward directly. */
+void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns,
+                    struct cae__frame in, struct cae__frame out);
 /* Blocks that `count` images make. */
 int64_t cae__plan_blocks(const struct cae__plan *plan, int64_t count);
 void cae__plan_finish(struct cae__plan *plan, const cae_context *context);

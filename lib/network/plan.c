@@ -238,8 +238,11 @@ cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
     return status;
 }
 
-void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns)
+void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns,
+                    struct cae__frame in, struct cae__frame out)
 {
+    plan->stages[0].in_frame = in;
+    plan->stages[plan->count - 1].out_frame = out;
     plan->scratch = 0;
     plan->longest = 0;
     for (int i = plan->count - 1; i >= 0; i--) {

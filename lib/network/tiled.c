@@ -11,10 +11,10 @@
 /* Values of the longest array between two layers, in one tile: with the next one and its copies within a
  * common L2 cache. Smaller tiles compute more pixels twice. */
 #define TILE_VALUES 131072
-#define SMALLEST_SIDE 32
-/* Tiles are this much wider and lower than square: long rows for the vectors, long pieces to copy. On a
- * 4000x3000 photo 2 beat 1 by a fifth and 4 by a tenth. */
-#define STRETCH 2
+/* Tiles are this much wider and lower than square, though not lower than that: long rows for the vectors,
+ * and what tiles above each other compute twice must not be most of it. Measured on a 4000x3000 photo. */
+#define STRETCH 4
+#define LEAST_HEIGHT 32
 
 struct tiled {
     struct cae__plan *plans; /* one a worker */
@@ -22,7 +22,8 @@ struct tiled {
     const float *x;
     float *y;
     int in_c, in_h, in_w, out_c, out_h, out_w;
-    int rows, columns; /* of tiles */
+    struct cae__frame in, out; /* none where the first or the last layer needs a dense array */
+    int rows, columns;         /* of tiles */
     size_t longest;    /* floats, of any tile */
 };
 
@@ -43,6 +44,19 @@ static void copy_part(float *image, float *dense, int channels, int h, int w, st
         }
 }
 
+static void crop(const struct tiled *t, struct cae__plan *plan, int64_t tile)
+{
+    cae__plan_crop(plan, piece(tile / t->columns, t->rows, t->out_h),
+                   piece(tile % t->columns, t->columns, t->out_w), t->in, t->out);
+}
+
+static size_t place(int w, struct cae__span rows, struct cae__span columns)
+{
+    return (size_t)rows.first * (size_t)w + (size_t)columns.first;
+}
+
+/* Layers that are computed directly read and write in the middle of the images; for others the tile is
+ * cut out and put back. */
 static void run_tile(void *job, int64_t index, int worker)
 {
     const struct tiled *t = job;
@@ -50,17 +64,24 @@ static void run_tile(void *job, int64_t index, int worker)
     const int64_t tiles = (int64_t)t->rows * t->columns, image = index / tiles, tile = index % tiles;
     const struct cae__span rows = piece(tile / t->columns, t->rows, t->out_h);
     const struct cae__span columns = piece(tile % t->columns, t->columns, t->out_w);
+    const float *x = t->x + (size_t)image * (size_t)t->in_c * (size_t)t->in_h * (size_t)t->in_w;
+    float *y = t->y + (size_t)image * (size_t)t->out_c * (size_t)t->out_h * (size_t)t->out_w;
     float *scratch = cae__scratch(t->context, worker);
     float *const buffers[2] = {scratch, scratch + t->longest};
 
-    cae__plan_crop(plan, rows, columns);
-    /* the cast takes a const away for a copy that goes the other way */
-    copy_part((float *)t->x + (size_t)image * (size_t)t->in_c * (size_t)t->in_h * (size_t)t->in_w,
-              buffers[0], t->in_c, t->in_h, t->in_w, plan->input_rows, plan->input_columns, false);
-    float *const result = buffers[plan->count % 2];
-    cae__plan_run(plan, result, buffers[0], buffers, scratch + 2 * t->longest);
-    copy_part(t->y + (size_t)image * (size_t)t->out_c * (size_t)t->out_h * (size_t)t->out_w, result,
-              t->out_c, t->out_h, t->out_w, rows, columns, true);
+    crop(t, plan, tile);
+    const float *from = x + place(t->in_w, plan->input_rows, plan->input_columns);
+    float *to = y + place(t->out_w, rows, columns);
+    if (!t->in.row) { /* the cast takes a const away for a copy that goes the other way */
+        copy_part((float *)x, buffers[0], t->in_c, t->in_h, t->in_w, plan->input_rows,
+                  plan->input_columns, false);
+        from = buffers[0];
+    }
+    if (!t->out.row)
+        to = buffers[plan->count % 2];
+    cae__plan_run(plan, to, from, buffers, scratch + 2 * t->longest);
+    if (!t->out.row)
+        copy_part(y, to, t->out_c, t->out_h, t->out_w, rows, columns, true);
 }
 
 /* The side of a tile, were it square: as many output pixels as keep the longest array within
@@ -69,7 +90,7 @@ static int side_of(const struct cae__plan *plan, int64_t out_pixels)
 {
     const int64_t pixels =
         (int64_t)((double)TILE_VALUES / ((double)plan->longest / (double)out_pixels));
-    int side = SMALLEST_SIDE;
+    int side = LEAST_HEIGHT;
     while ((int64_t)(side + 1) * (side + 1) <= pixels)
         side++;
     return side;
@@ -84,13 +105,11 @@ static int pieces_of(int extent, int side)
 static uint64_t measure(struct tiled *t)
 {
     uint64_t scratch = 0;
-    for (int row = 0; row < t->rows; row++)
-        for (int column = 0; column < t->columns; column++) {
-            cae__plan_crop(&t->plans[0], piece(row, t->rows, t->out_h),
-                           piece(column, t->columns, t->out_w));
-            t->longest = t->longest > t->plans[0].longest ? t->longest : t->plans[0].longest;
-            scratch = scratch > t->plans[0].scratch ? scratch : t->plans[0].scratch;
-        }
+    for (int64_t tile = 0; tile < (int64_t)t->rows * t->columns; tile++) {
+        crop(t, &t->plans[0], tile);
+        t->longest = t->longest > t->plans[0].longest ? t->longest : t->plans[0].longest;
+        scratch = scratch > t->plans[0].scratch ? scratch : t->plans[0].scratch;
+    }
     return 2 * (uint64_t)t->longest + scratch;
 }
 
@@ -111,8 +130,12 @@ cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t 
     struct tiled t = {.context = context, .x = x, .y = y,
                       .in_c = first->layer->in_channels, .in_h = first->in_h, .in_w = first->in_w,
                       .out_c = last->layer->out_channels, .out_h = last->out_h, .out_w = last->out_w};
+    if (first->direct.forward)
+        t.in = (struct cae__frame){t.in_w, (ptrdiff_t)t.in_h * t.in_w};
+    if (last->direct.forward)
+        t.out = (struct cae__frame){t.out_w, (ptrdiff_t)t.out_h * t.out_w};
     const int side = side_of(whole, (int64_t)t.out_h * t.out_w);
-    t.rows = pieces_of(t.out_h, side / STRETCH);
+    t.rows = pieces_of(t.out_h, side / STRETCH < LEAST_HEIGHT ? LEAST_HEIGHT : side / STRETCH);
     t.columns = pieces_of(t.out_w, side * STRETCH);
 
     const int workers = cae__workers(context, count * t.rows * t.columns);

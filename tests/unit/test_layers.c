@@ -466,7 +466,7 @@ START_TEST(a_part_equals_its_part_of_the_whole)
             columns.first = (int)random_below(&state, (uint32_t)ow);
             columns.end = columns.first + 1 + (int)random_below(&state, (uint32_t)(ow - columns.first));
         }
-        cae__plan_crop(&t->plan, rows, columns);
+        cae__plan_crop(&t->plan, rows, columns, (struct cae__frame){0}, (struct cae__frame){0});
         const struct cae__span in_rows = t->plan.input_rows, in_columns = t->plan.input_columns;
         float *buffers[2] = {guarded_floats(t->plan.longest), guarded_floats(t->plan.longest)};
         float *scratch = guarded_floats((size_t)t->plan.scratch);
