@@ -153,7 +153,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json")
-    a = parser.parse_args()
+    a = parser.parse_intermixed_args()
 
     library = Library(a.library, a.threads, ENGINES[a.engine])
     images = library.images()

@@ -138,6 +138,12 @@ void bench_handles(const struct bench *b)
 void bench_growth(const struct bench *b)
 {
     char name[64];
+    for (int threads = 1; threads <= 4; threads++) { /* also more than there are processors */
+        struct bench more = *b;
+        more.threads = threads;
+        snprintf(name, sizeof name, "growth training threads %d", threads);
+        run_training(&more, name, CAE_ENGINE_AUTO, 8, 32, 64, 0.0);
+    }
     for (int batch = 1; batch <= 1024; batch *= 2) {
         snprintf(name, sizeof name, "growth training batch %d", batch);
         run_training(b, name, CAE_ENGINE_AUTO, 8, 32, batch, 0.0);
