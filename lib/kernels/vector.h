@@ -31,7 +31,11 @@ typedef float vector __attribute__((vector_size(WIDTH * 4)));
 typedef int32_t vector_mask __attribute__((vector_size(WIDTH * 4)));
 
 #define INLINE static inline __attribute__((always_inline))
+#if defined __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* memcpy: no alignment is asked for, and compilers make it one instruction. */
 INLINE vector load(const float *from)
