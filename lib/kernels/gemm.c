@@ -14,8 +14,6 @@
 
 #include <cae/cae.h>
 
-#define ONE_THREAD_LIMIT 262144
-
 #if CAE__HAVE_OPENBLAS
 
 #include <cblas.h>
@@ -78,7 +76,7 @@ static const char *blas_name(void)
 void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
                const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
 {
-    if ((int64_t)m * n * k <= ONE_THREAD_LIMIT) {
+    if ((int64_t)m * n * k <= CAE__ONE_THREAD_LIMIT) {
         product(a_op, b_op, m, n, k, a, lda, b, ldb, beta, c, ldc);
         return;
     }

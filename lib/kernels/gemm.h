@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* Products of at most so many multiplications stay on the calling thread, see gemm.c. */
+#define CAE__ONE_THREAD_LIMIT 262144
+
 enum cae__transpose { CAE__PLAIN = 0, CAE__TRANSPOSED = 1 };
 
 /* C [m][n] = op(A) [m][k] op(B) [k][n] + beta C, row-major, leading dimensions in floats; beta is 0

@@ -30,6 +30,8 @@ void cae__gemm_weight_gradient(const struct cae__stage *stage, float *dw, const 
                                const float *image, float *scratch);
 /* Floats of scratch that any of the three needs. */
 uint64_t cae__gemm_scratch(const struct cae__stage *stage);
+/* Is it better to multiply tap by tap, without columns? Where the stride is 1 and channels are many. */
+bool cae__gemm_slices(const struct cae__stage *stage);
 
 void cae__direct_gather(const struct cae__stage *stage, float *grid, const float *image,
                         struct cae__finish finish, float *scratch);
@@ -41,6 +43,9 @@ void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, cons
 bool cae__direct_fits(const struct cae__layer *layer);
 /* Offsets and weights that the stage's tables need room for. */
 size_t cae__direct_taps(const struct cae__stage *stage);
+/* What a correlation reads: the source, or a copy in scratch with zeros at the ends of its rows. */
+const float *cae__direct_fetch(const struct cae__stage *stage, const struct cae__view *view,
+                               const float *source, int channels, int h, float *scratch);
 /* Settle what both correlations read, once the window is known; then where their taps are. */
 void cae__direct_view(struct cae__stage *stage);
 void cae__direct_aim(struct cae__stage *stage);

@@ -89,9 +89,8 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* What correlate reads: the source, or a copy with zeros at the ends of its rows. */
-static const float *fetch(const struct cae__stage *stage, const struct cae__view *v,
-                          const float *source, int channels, int h, float *scratch)
+const float *cae__direct_fetch(const struct cae__stage *stage, const struct cae__view *v,
+                               const float *source, int channels, int h, float *scratch)
 {
     const int lanes = stage->window.lanes;
     if (v->in_place)
@@ -154,6 +153,19 @@ static void pack(struct cae__correlator *c, const struct cae__stage *stage, int 
     }
 }
 
+/* The same for products: a matrix [outputs][channels] for every tap. */
+static void pack_slices(struct cae__correlator *c, const struct cae__stage *stage, int outputs,
+                        ptrdiff_t output_stride, ptrdiff_t channel_stride, bool reversed)
+{
+    const int taps = stage->window.kernel_h * stage->window.kernel_w;
+    float *packed = c->weights;
+    for (int t = 0; t < taps; t++)
+        for (int k = 0; k < outputs; k++)
+            for (int channel = 0; channel < c->channels; channel++)
+                *packed++ = stage->weight[k * output_stride + channel * channel_stride +
+                                          (reversed ? taps - 1 - t : t)];
+}
+
 void cae__direct_pack(struct cae__stage *stage)
 {
     const struct cae__window *w = &stage->window;
@@ -161,9 +173,11 @@ void cae__direct_pack(struct cae__stage *stage)
     const ptrdiff_t grid_stride = (ptrdiff_t)w->image_c * taps;
 
     if (stage->gather.weights)
-        pack(&stage->gather, stage, w->grid_c, grid_stride, taps, false);
+        (stage->gather.sliced ? pack_slices : pack)(&stage->gather, stage, w->grid_c, grid_stride,
+                                                    taps, false);
     if (stage->scatter.weights)
-        pack(&stage->scatter, stage, w->image_c, taps, grid_stride, true);
+        (stage->scatter.sliced ? pack_slices : pack)(&stage->scatter, stage, w->image_c, taps,
+                                                     grid_stride, true);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -219,8 +233,8 @@ void cae__direct_gather(const struct cae__stage *stage, float *grid, const float
     const struct cae__window *w = &stage->window;
     struct cae__correlation c = correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w,
                                             w->image_h, finish.margin);
-    correlate(stage, &c, grid, fetch(stage, &stage->gather.view, image, w->image_c, w->image_h,
-                                     scratch), finish);
+    correlate(stage, &c, grid, cae__direct_fetch(stage, &stage->gather.view, image, w->image_c,
+                                                 w->image_h, scratch), finish);
 }
 
 void cae__direct_scatter(const struct cae__stage *stage, float *image, const float *grid,
@@ -229,8 +243,8 @@ void cae__direct_scatter(const struct cae__stage *stage, float *image, const flo
     const struct cae__window *w = &stage->window;
     struct cae__correlation c = correlation(&stage->scatter, w, w->image_c, w->image_h, w->image_w,
                                             w->grid_h, finish.margin);
-    correlate(stage, &c, image, fetch(stage, &stage->scatter.view, grid, w->grid_c, w->grid_h,
-                                      scratch), finish);
+    correlate(stage, &c, image, cae__direct_fetch(stage, &stage->scatter.view, grid, w->grid_c,
+                                                  w->grid_h, scratch), finish);
 }
 
 void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, const float *grid,
@@ -241,6 +255,6 @@ void cae__direct_weight_gradient(const struct cae__stage *stage, float *dw, cons
         correlation(&stage->gather, w, w->grid_c, w->grid_h, w->grid_w, w->image_h,
                     stage->layer->transposed ? stage->in_margin : stage->dy_margin);
     stage->kernels->correlate_gradient(&c, dw, grid + c.before,
-                                       fetch(stage, &stage->gather.view, image, w->image_c,
-                                             w->image_h, scratch));
+                                       cae__direct_fetch(stage, &stage->gather.view, image,
+                                                         w->image_c, w->image_h, scratch));
 }

@@ -66,6 +66,7 @@ struct cae__correlator {
     int channels;       /* of the source */
     ptrdiff_t *offsets; /* of the taps, in the plan's memory */
     float *weights;     /* packed; NULL where they are never read */
+    bool sliced;        /* for products of the gemm engine, one a tap, and packed for these */
 };
 
 /* A layer at one input size, or at a part of one. Lengths count floats with lanes. */

@@ -30,6 +30,9 @@ static void choose_engines(struct cae__stage *stage, int32_t engine)
     stage->direct.forward = stage->layer->transposed ? scatter : gather;
     stage->direct.input_gradient = stage->layer->transposed ? gather : scatter;
     stage->direct.weight_gradient = gather;
+    const bool slices = cae__gemm_slices(stage);
+    stage->gather.sliced = !gather && slices && copy_is_modest(stage, &stage->gather);
+    stage->scatter.sliced = !scatter && slices && copy_is_modest(stage, &stage->scatter);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -56,9 +59,12 @@ struct needs {
 
 static struct needs needs_of(const struct cae__stage *stage, bool dx)
 {
-    const bool forward = stage->direct.forward, backward = dx && stage->direct.input_gradient;
     const bool transposed = stage->layer->transposed;
-    return (struct needs){transposed ? backward : forward, transposed ? forward : backward};
+    const struct cae__correlator *forward = transposed ? &stage->scatter : &stage->gather;
+    const struct cae__correlator *back = transposed ? &stage->gather : &stage->scatter;
+    const bool ahead = stage->direct.forward || forward->sliced;
+    const bool behind = dx && (stage->direct.input_gradient || back->sliced);
+    return (struct needs){transposed ? behind : ahead, transposed ? ahead : behind};
 }
 
 static size_t weights_of(const struct cae__layer *l)
