@@ -5,8 +5,8 @@
  *             sum w[g][i][R - 1 - r] grid[g][y + r d - ((R - 1) d - padding)]
  *
  * So both correlate. Rows outside the source are left out by the kernel. Columns outside have to be
- * there: where some are, the source is copied into scratch with zeros at the ends of its rows, a few
- * per cent of the arithmetic; where not, as below an unpadded convolution, taps point into it. */
+ * there, as zeros at the ends of rows: the layer that makes an array writes them (its margin), or,
+ * where it cannot, the source is copied into scratch with them. Else taps point into the source. */
 #include "engine.h"
 
 bool cae__direct_fits(const struct cae__layer *l)
