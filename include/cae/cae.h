@@ -231,7 +231,8 @@ cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const
  *   x [count][C][height][width]   y as cae_model_output_shape says
  * `x_count` and `y_count` are the numbers of floats at x and y and must be exactly those products.
  * `context` lends threads, scratch memory and the error text; NULL means the model's own. x and y
- * must not overlap; both may be NULL when `count` is 0. Calls on one model may run at the same time,
+ * must not overlap; both may be NULL when `count` is 0. Images of more than 65,536 pixels are run in
+ * tiles, so that scratch memory does not grow with them. Calls on one model may run at the same time,
  * each with its own context. */
 cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
                              cae_context *context, const float *x, size_t x_count, int64_t count,

@@ -116,33 +116,26 @@ void CAE__LEVEL(cae__scale_bytes)(float *restrict out, const unsigned char *rest
     }
 }
 
-#if defined __has_builtin
-#if __has_builtin(__builtin_shufflevector)
-#define HAVE_TRANSPOSE 1
-#endif
-#endif
-
-#if HAVE_TRANSPOSE
-
 typedef float eight __attribute__((vector_size(32)));
+typedef int32_t eight_mask __attribute__((vector_size(32)));
 
 /* An 8x8 transpose in three rounds of exchanges: pairs, fours, halves. */
 INLINE void transpose(eight rows[8])
 {
     eight a[8], b[8];
     UNROLL for (int i = 0; i < 8; i += 2) {
-        a[i] = __builtin_shufflevector(rows[i], rows[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        a[i + 1] = __builtin_shufflevector(rows[i], rows[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+        a[i] = SHUFFLE(eight_mask, rows[i], rows[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        a[i + 1] = SHUFFLE(eight_mask, rows[i], rows[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
     UNROLL for (int i = 0; i < 8; i += 4)
         UNROLL for (int j = 0; j < 2; j++) {
-            b[i + 2 * j] = __builtin_shufflevector(a[i + j], a[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            b[i + 2 * j] = SHUFFLE(eight_mask, a[i + j], a[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
             b[i + 2 * j + 1] =
-                __builtin_shufflevector(a[i + j], a[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+                SHUFFLE(eight_mask, a[i + j], a[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
     UNROLL for (int i = 0; i < 4; i++) {
-        rows[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        rows[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        rows[i] = SHUFFLE(eight_mask, b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        rows[i + 4] = SHUFFLE(eight_mask, b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 
@@ -176,22 +169,6 @@ static size_t deinterleave_eights(float *restrict images, const float *restrict 
     }
     return i;
 }
-
-#else
-
-static size_t interleave_eights(float *out, const float *images, size_t length, size_t stride)
-{
-    (void)out, (void)images, (void)length, (void)stride;
-    return 0;
-}
-
-static size_t deinterleave_eights(float *images, const float *in, size_t length, size_t stride)
-{
-    (void)images, (void)in, (void)length, (void)stride;
-    return 0;
-}
-
-#endif
 
 void CAE__LEVEL(cae__interleave)(float *restrict out, const float *restrict images, size_t length,
                                  size_t stride, int lanes, int used)

@@ -37,6 +37,14 @@ typedef int32_t vector_mask __attribute__((vector_size(WIDTH * 4)));
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* The lanes of a, b side by side that are listed; `mask` is a vector of integers of their size. gcc has
+ * had its own spelling for longer than the common one. */
+#if defined __clang__ || __GNUC__ >= 12
+#define SHUFFLE(mask, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(mask, a, b, ...) __builtin_shuffle(a, b, (mask){__VA_ARGS__})
+#endif
+
 /* memcpy: no alignment is asked for, and compilers make it one instruction. */
 INLINE vector load(const float *from)
 {
@@ -103,7 +111,7 @@ INLINE vector keep(vector v, vector_mask mask)
 #endif
 
 #define ADD_HALVES(a, b, half)                                                                     \
-    (__builtin_shufflevector(a, b, EVEN_##half) + __builtin_shufflevector(a, b, ODD_##half))
+    (SHUFFLE(vector_mask, a, b, EVEN_##half) + SHUFFLE(vector_mask, a, b, ODD_##half))
 
 INLINE vector add_halves(vector a, vector b, const int half)
 {
@@ -161,7 +169,7 @@ INLINE vector_wide multiply_low(vector_wide a, uint32_t factor)
 /* The low halves of the 64-bit lanes of a, then those of b. */
 INLINE vector_word low_halves(vector_word a, vector_word b)
 {
-    return __builtin_shufflevector(a, b, EVEN_1);
+    return SHUFFLE(vector_mask, a, b, EVEN_1);
 }
 
 #endif
