@@ -16,9 +16,22 @@
 /* --- Handles ------------------------------------------------------------------------------------
  *
  * Every handle begins with this. A handle holds a reference to its context and to the handles it
- * was made from, so that hosts with a garbage collector may destroy in any order. */
+ * was made from, so that hosts with a garbage collector may destroy in any order. The caller has one
+ * reference and gives it back once: a second destroy must not take another's. */
+enum cae__kind {
+    CAE__NO_KIND = 0, /* what a handle's memory says after its end */
+    CAE__CONTEXT = 0x78746361,
+    CAE__SPEC,
+    CAE__MODEL,
+    CAE__DATASET,
+    CAE__OPTIMIZER,
+    CAE__TRAINER
+};
+
 struct cae__handle {
     atomic_int references;
+    atomic_int kind;        /* enum cae__kind */
+    atomic_bool given_back; /* by the caller; others still refer to it */
     cae_context *context;
 };
 
@@ -31,7 +44,7 @@ struct cae__scratch {
 };
 
 struct cae_context {
-    atomic_int references;
+    struct cae__handle handle; /* its context is itself */
     int threads;
     int32_t engine, cpu;
     const struct cae__kernels *kernels; /* for `cpu` */
@@ -45,8 +58,10 @@ struct cae_context {
     char error[512];
 };
 
-void cae__handle_init(struct cae__handle *handle, cae_context *context);
+void cae__handle_init(struct cae__handle *handle, enum cae__kind kind, cae_context *context);
 void cae__retain(const struct cae__handle *handle);
+/* What destroy calls ask first: true once, for a handle of that kind. NULL is none. */
+bool cae__give_back(void *handle, enum cae__kind kind);
 /* True when that was the last reference: the caller frees the handle and calls cae__handle_end. */
 bool cae__release(struct cae__handle *handle);
 void cae__handle_end(void *handle);

@@ -78,7 +78,9 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
     if (!context)
         return CAE_ERR_MEMORY;
     memset(context, 0, sizeof *context);
-    atomic_init(&context->references, 1);
+    atomic_init(&context->handle.references, 1);
+    atomic_init(&context->handle.kind, CAE__CONTEXT);
+    context->handle.context = context;
     context->threads = resolve_threads(o.threads);
     context->engine = o.engine;
     context->cpu = o.cpu == CAE_CPU_AUTO ? cae__best_cpu() : o.cpu;
@@ -94,17 +96,18 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
 
 static void context_release(cae_context *context)
 {
-    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
+    if (!cae__release(&context->handle))
         return;
     cae__pool_destroy(context);
     for (int worker = 0; worker < CAE__MAX_THREADS; worker++)
         cae__free(context, context->scratch[worker].data);
+    atomic_store_explicit(&context->handle.kind, CAE__NO_KIND, memory_order_relaxed);
     context->release(context->allocator_user, context);
 }
 
 void cae_context_destroy(cae_context *context)
 {
-    if (context)
+    if (cae__give_back(context, CAE__CONTEXT))
         context_release(context);
 }
 
@@ -132,11 +135,20 @@ int32_t cae_context_cpu(const cae_context *context)
     return context ? context->cpu : CAE_CPU_AUTO;
 }
 
-void cae__handle_init(struct cae__handle *handle, cae_context *context)
+void cae__handle_init(struct cae__handle *handle, enum cae__kind kind, cae_context *context)
 {
     atomic_init(&handle->references, 1);
+    atomic_init(&handle->kind, (int)kind);
+    atomic_init(&handle->given_back, false);
     handle->context = context;
-    atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
+    cae__retain(&context->handle);
+}
+
+bool cae__give_back(void *handle, enum cae__kind kind)
+{
+    struct cae__handle *h = handle;
+    return h && atomic_load_explicit(&h->kind, memory_order_relaxed) == (int)kind &&
+           !atomic_exchange_explicit(&h->given_back, true, memory_order_relaxed);
 }
 
 void cae__retain(const struct cae__handle *handle)
@@ -152,6 +164,7 @@ bool cae__release(struct cae__handle *handle)
 void cae__handle_end(void *handle)
 {
     cae_context *context = ((struct cae__handle *)handle)->context;
+    atomic_store_explicit(&((struct cae__handle *)handle)->kind, CAE__NO_KIND, memory_order_relaxed);
     cae__free(context, handle);
     context_release(context);
 }

@@ -197,3 +197,23 @@ cae_status cae__file_write(const cae_context *context, const char *path, const v
     cae__free(context, target);
     return status;
 }
+
+cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,
+                             const size_t *written)
+{
+    return written && (buffer || !capacity)
+               ? CAE_OK
+               : cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", written ? "buffer" : "written");
+}
+
+cae_status cae__buffer_fill(void *buffer, size_t capacity, size_t *written,
+                            const cae_context *context, const void *data, size_t size)
+{
+    *written = size;
+    if (buffer && capacity < size)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
+                         size, capacity);
+    if (buffer)
+        memcpy(buffer, data, size);
+    return CAE_OK;
+}

@@ -20,4 +20,11 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
 cae_status cae__file_write(const cae_context *context, const char *path, const void *data,
                            size_t size);
 
+/* The same for calls that write into a caller's buffer, before and after the bytes are made: a NULL
+ * buffer of 0 bytes only asks for their number. */
+cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,
+                             const size_t *written);
+cae_status cae__buffer_fill(void *buffer, size_t capacity, size_t *written,
+                            const cae_context *context, const void *data, size_t size);
+
 #endif

@@ -17,6 +17,9 @@ struct cae_dataset {
     const cae_dataset *parent; /* of a slice: keeps `data` alive */
 };
 
+/* Drop one reference; the caller's own goes with cae_dataset_destroy. */
+void cae__dataset_release(cae_dataset *dataset);
+
 cae_status cae__dataset_options(const cae_context *context, cae_dataset_options *known,
                                 const cae_dataset_options *given);
 /* The same for sources that know what their data looks like: only the scale may be chosen. */

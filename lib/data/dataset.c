@@ -76,7 +76,7 @@ static cae_status allocate(cae_dataset **out, cae_context *context, const cae_da
     if (!dataset)
         return cae__fail_memory(context);
     *dataset = *prototype;
-    cae__handle_init(&dataset->handle, context);
+    cae__handle_init(&dataset->handle, CAE__DATASET, context);
     *out = dataset;
     return CAE_OK;
 }
@@ -167,6 +167,12 @@ cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int6
 }
 
 void cae_dataset_destroy(cae_dataset *dataset)
+{
+    if (cae__give_back(dataset, CAE__DATASET))
+        cae__dataset_release(dataset);
+}
+
+void cae__dataset_release(cae_dataset *dataset)
 {
     while (dataset && cae__release(&dataset->handle)) {
         cae_dataset *parent = (cae_dataset *)dataset->parent; /* ours to let go of */

@@ -84,19 +84,14 @@ cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
     if (!model)
         return CAE_ERR_ARGUMENT;
     const cae_context *context = model->handle.context;
-    if (!written || (!buffer && capacity))
-        return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", written ? "buffer" : "written");
     unsigned char *data;
     size_t size;
-    cae_status status = to_bytes(&data, &size, model);
+    cae_status status = cae__buffer_check(context, buffer, capacity, written);
+    if (status == CAE_OK)
+        status = to_bytes(&data, &size, model);
     if (status != CAE_OK)
         return status;
-    *written = size;
-    if (buffer && capacity < size)
-        status = cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
-                           size, capacity);
-    else if (buffer)
-        memcpy(buffer, data, size);
+    status = cae__buffer_fill(buffer, capacity, written, context, data, size);
     cae__free(context, data);
     return status;
 }

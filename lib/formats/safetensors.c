@@ -32,7 +32,7 @@ static uint64_t get_u64(const unsigned char *from)
     return value;
 }
 
-static void put_floats(unsigned char *to, const float *values, size_t count)
+void cae__floats_to_bytes(unsigned char *to, const float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++, to += 4) {
         uint32_t bits;
@@ -109,7 +109,7 @@ cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_
         memset(file + 8 + length, ' ', header - length);
         unsigned char *values = file + 8 + header;
         for (int i = 0; i < count; i++) {
-            put_floats(values, tensors[i].values, tensors[i].count);
+            cae__floats_to_bytes(values, tensors[i].values, tensors[i].count);
             values += 4 * tensors[i].count;
         }
     }

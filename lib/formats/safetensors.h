@@ -26,6 +26,9 @@ cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_
                                   struct cae__tensor_out *tensors, int count,
                                   const struct cae__metadata *metadata, int metadata_count);
 
+/* float32, little-endian. */
+void cae__floats_to_bytes(unsigned char *to, const float *values, size_t count);
+
 /* A tensor that was found in a file; `name` and `shape` live with the reader. */
 struct cae__tensor_in {
     const char *name;

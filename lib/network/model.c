@@ -43,7 +43,7 @@ cae_status cae__model_allocate(cae_model **out, cae_context *context,
     cae_model *model = cae__alloc_zero(context, 1, sizeof *model);
     if (!model)
         return cae__fail_memory(context);
-    cae__handle_init(&model->handle, context);
+    cae__handle_init(&model->handle, CAE__MODEL, context);
     model->layer_count = count;
     model->encoder = encoder;
     model->layers = cae__alloc(context, (size_t)count, sizeof *layers);
@@ -63,7 +63,13 @@ cae_status cae__model_allocate(cae_model **out, cae_context *context,
 
 void cae_model_destroy(cae_model *model)
 {
-    if (!model || !cae__release(&model->handle))
+    if (cae__give_back(model, CAE__MODEL))
+        cae__model_release(model);
+}
+
+void cae__model_release(cae_model *model)
+{
+    if (!cae__release(&model->handle))
         return;
     const cae_context *context = model->handle.context;
     cae__free(context, model->parameters);

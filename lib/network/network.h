@@ -137,6 +137,8 @@ struct cae_model {
 /* Parameters zero, not yet initialized. */
 cae_status cae__model_allocate(cae_model **out, cae_context *context,
                                const struct cae__layer *layers, int count, int encoder);
+/* Drop one reference; the caller's own goes with cae_model_destroy. */
+void cae__model_release(cae_model *model);
 void cae__model_initialize(cae_model *model, uint64_t seed);
 const struct cae__tensor *cae__model_find(const cae_model *model, const char *name);
 /* Copy one tensor out of `flat`, which is laid out as the parameters are. */

@@ -21,7 +21,7 @@ cae_status cae_spec_create(cae_spec **out, cae_context *context)
     cae_spec *spec = cae__alloc_zero(context, 1, sizeof *spec);
     if (!spec)
         return cae__fail_memory(context);
-    cae__handle_init(&spec->handle, context);
+    cae__handle_init(&spec->handle, CAE__SPEC, context);
     spec->encoder = -1;
     *out = spec;
     return CAE_OK;
@@ -29,7 +29,7 @@ cae_status cae_spec_create(cae_spec **out, cae_context *context)
 
 void cae_spec_destroy(cae_spec *spec)
 {
-    if (!spec || !cae__release(&spec->handle))
+    if (!cae__give_back(spec, CAE__SPEC) || !cae__release(&spec->handle))
         return;
     cae__free(spec->handle.context, spec->layers);
     cae__handle_end(spec);

@@ -86,7 +86,7 @@ cae_status cae_optimizer_create(cae_optimizer **out, cae_model *model,
     cae_optimizer *optimizer = cae__alloc_zero(context, 1, sizeof *optimizer);
     if (!optimizer)
         return cae__fail_memory(context);
-    cae__handle_init(&optimizer->handle, context);
+    cae__handle_init(&optimizer->handle, CAE__OPTIMIZER, context);
     cae__retain(&model->handle);
     optimizer->model = model;
     optimizer->options = o;
@@ -109,7 +109,13 @@ cae_status cae_optimizer_create(cae_optimizer **out, cae_model *model,
 
 void cae_optimizer_destroy(cae_optimizer *optimizer)
 {
-    if (!optimizer || !cae__release(&optimizer->handle))
+    if (cae__give_back(optimizer, CAE__OPTIMIZER))
+        cae__optimizer_release(optimizer);
+}
+
+void cae__optimizer_release(cae_optimizer *optimizer)
+{
+    if (!cae__release(&optimizer->handle))
         return;
     const cae_context *context = optimizer->handle.context;
     for (int i = 0; i < 2; i++) {
@@ -117,7 +123,7 @@ void cae_optimizer_destroy(cae_optimizer *optimizer)
         cae__free(context, optimizer->spare_moments[i]);
     }
     cae__free(context, optimizer->spare_parameters);
-    cae_model_destroy(optimizer->model);
+    cae__model_release(optimizer->model);
     cae__handle_end(optimizer);
 }
 

@@ -205,7 +205,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     cae_trainer *trainer = cae__alloc_zero(context, 1, sizeof *trainer);
     if (!trainer)
         return cae__fail_memory(context);
-    cae__handle_init(&trainer->handle, context);
+    cae__handle_init(&trainer->handle, CAE__TRAINER, context);
     cae__retain(&model->handle);
     cae__retain(&optimizer->handle);
     cae__retain(&dataset->handle);
@@ -226,7 +226,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
 
 void cae_trainer_destroy(cae_trainer *trainer)
 {
-    if (!trainer || !cae__release(&trainer->handle))
+    if (!cae__give_back(trainer, CAE__TRAINER) || !cae__release(&trainer->handle))
         return;
     const cae_context *context = trainer->handle.context;
     for (int i = 0; i < trainer->workers; i++)
@@ -236,9 +236,9 @@ void cae_trainer_destroy(cae_trainer *trainer)
     cae__free(context, trainer->slot_losses);
     cae__free(context, trainer->gradient);
     cae__plan_finish(&trainer->plan, context);
-    cae_dataset_destroy((cae_dataset *)trainer->dataset); /* the reference is ours to give back */
-    cae_optimizer_destroy(trainer->optimizer);
-    cae_model_destroy(trainer->model);
+    cae__dataset_release((cae_dataset *)trainer->dataset); /* the reference is ours to give back */
+    cae__optimizer_release(trainer->optimizer);
+    cae__model_release(trainer->model);
     cae__handle_end(trainer);
 }
 

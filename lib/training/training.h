@@ -23,6 +23,8 @@ struct cae_optimizer {
     uint64_t undo_revision;  /* of the model, right after it */
 };
 
+/* Drop one reference; the caller's own goes with cae_optimizer_destroy. */
+void cae__optimizer_release(cae_optimizer *optimizer);
 /* False, with nothing changed, when the result would not be finite. */
 bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate,
                            const void *owner);
