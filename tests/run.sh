@@ -10,8 +10,8 @@ usage: sh tests/run.sh [--asan | --valgrind | --peers]
 Installs what is missing, builds into build/test and runs the suite. The last line counts the checks.
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan
   --valgrind   under valgrind's memcheck, in build/valgrind
-  --peers      the comparisons with PyTorch, scikit-image and Python's safetensors, none skipped:
-               installs those three too; in build/peers
+  --peers      the comparisons with PyTorch, scikit-image, Python's safetensors and onnxruntime, none
+               skipped: installs those too; in build/peers
 END
 }
 
@@ -57,7 +57,8 @@ cd "$(dirname "$0")/.."
         if [ ! -x build/python/bin/pip ]; then
             quietly /usr/bin/python3 -m venv --system-site-packages build/python
         fi
-        quietly build/python/bin/pip install safetensors
+        # Debian's PyTorch is of before numpy 2
+        quietly build/python/bin/pip install safetensors onnx onnxruntime 'numpy<2'
         PATH=$PWD/build/python/bin:$PATH
     fi
     if [ ! -f $build/build.ninja ]; then

@@ -118,15 +118,26 @@ static void put_ints(struct message *m, const char *name, const int *values, int
     put_attribute_head(m, name, mark);
 }
 
+/* Output padding takes back what padding cut off the end. Where it is not below the stride (which
+ * takes a dilation to be allowed at all), runtimes refuse it, but not the padding that is left. */
+static int taken_back(int output_padding, int padding, int stride)
+{
+    return output_padding < stride ? 0 : output_padding < padding ? output_padding : padding;
+}
+
 static void put_conv(struct message *m, const char *output, const char *input,
                      const struct cae__layer *l, const struct cae__tensor *weight,
                      const struct cae__tensor *bias)
 {
     const size_t mark = m->length;
+    const int back_h = taken_back(l->output_padding_h, l->padding_h, l->stride_h);
+    const int back_w = taken_back(l->output_padding_w, l->padding_w, l->stride_w);
     if (l->transposed)
-        put_ints(m, "output_padding", (int[]){l->output_padding_h, l->output_padding_w}, 2);
+        put_ints(m, "output_padding",
+                 (int[]){l->output_padding_h - back_h, l->output_padding_w - back_w}, 2);
     put_ints(m, "dilations", (int[]){l->dilation_h, l->dilation_w}, 2);
-    put_ints(m, "pads", (int[]){l->padding_h, l->padding_w, l->padding_h, l->padding_w}, 4);
+    put_ints(m, "pads",
+             (int[]){l->padding_h, l->padding_w, l->padding_h - back_h, l->padding_w - back_w}, 4);
     put_ints(m, "strides", (int[]){l->stride_h, l->stride_w}, 2);
     put_ints(m, "kernel_shape", (int[]){l->kernel_h, l->kernel_w}, 2);
     put_text(m, 4, l->transposed ? "ConvTranspose" : "Conv");
@@ -249,10 +260,29 @@ static void put_model(struct message *m, const cae_model *model, int32_t part)
     put_integer(m, 1, IR_VERSION);
 }
 
+static cae_status check_layers(const cae_context *context, const cae_model *model, int32_t part)
+{
+    cae_status status = cae__check_part(context, model, part);
+    if (status != CAE_OK)
+        return status;
+    int first, end;
+    cae__part_layers(&first, &end, model, part);
+    for (int i = first; i < end && status == CAE_OK; i++) {
+        const struct cae__layer *l = &model->layers[i];
+        if (l->output_padding_h - l->padding_h >= l->stride_h ||
+            l->output_padding_w - l->padding_w >= l->stride_w)
+            status = cae__fail(context, CAE_ERR_UNSUPPORTED,
+                               "%s: ONNX runtimes take output padding below the stride, not %dx%d",
+                               cae__layer_label(l, i).text, l->output_padding_h,
+                               l->output_padding_w);
+    }
+    return status;
+}
+
 static cae_status to_bytes(unsigned char **data, size_t *size, const cae_model *model, int32_t part)
 {
     const cae_context *context = model->handle.context;
-    const cae_status status = cae__check_part(context, model, part);
+    const cae_status status = check_layers(context, model, part);
     if (status != CAE_OK)
         return status;
     struct message counted = {NULL, 0};

@@ -6,7 +6,8 @@
   - nothing global in the static archive could clash with a host's name: cae_ is public, cae__ ours;
   - the header compiles alone, as C and as C++, without a warning, and needs only two of the
     standard library's headers; a program in either language links with what it declares;
-  - a naive parser can read it: no varargs, no structs by value, no enums or longs in signatures.
+  - a naive parser can read it: no varargs, no structs by value, no enums or longs in signatures;
+    cffi does.
 
 ARCHIVE may be '-' for none. Prints TAP; exits 77 when a tool is missing and nothing could run."""
 import os
@@ -59,14 +60,22 @@ def declarations(header):
 
 
 def exports(version_script):
-    """(version, names) of a map with one node, which must hide everything else."""
-    match = re.fullmatch(r'\s*(\w+)\s*\{\s*global:(.*?)local:\s*\*\s*;\s*\}\s*;\s*',
-                         code_of(version_script), re.S)
-    assert match, 'expected one node with global names and "local: *;"'
-    names = [name.strip() for name in match[2].split(';') if name.strip()]
-    assert names == sorted(names), 'the list is not sorted'
-    assert len(names) == len(set(names)), 'a name is listed twice'
-    return match[1], set(names)
+    """(first version, name -> version) of a map: a node for each release that added something, each
+    after the one before it; the first hides everything else."""
+    text, first, before, listed = code_of(version_script), None, '', {}
+    while text.strip():
+        match = re.match(r'\s*([\w.]+)\s*\{\s*global:([^:]*?)(local:\s*\*\s*;)?\s*\}\s*([\w.]*)\s*;',
+                         text)
+        assert match, 'expected a node with global names: ' + text[:80]
+        assert bool(match[3]) == (first is None), '"local: *;" belongs into the first node'
+        assert match[4] == before, '%s follows "%s", not "%s"' % (match[1], match[4], before)
+        names = [name.strip() for name in match[2].split(';') if name.strip()]
+        assert names == sorted(names), 'the list of %s is not sorted' % match[1]
+        assert len(names) == len(set(names)), 'a name is listed twice'
+        assert not set(names) & set(listed), 'a name is listed in two nodes'
+        listed.update((name, match[1]) for name in names)
+        first, before, text = first or match[1], match[1], text[match.end():]
+    return first, listed
 
 
 def dynamic_symbols(library):
@@ -83,17 +92,20 @@ def difference(a, b, a_name, b_name):
 # --- Checks -------------------------------------------------------------------------------------
 
 def header_and_map_agree(header, version_script, library, archive):
-    declared, (_, listed) = set(declarations(header)), exports(version_script)
+    declared, listed = set(declarations(header)), set(exports(version_script)[1])
     assert declared, 'no functions found in the header'
     assert declared == listed, difference(declared, listed, 'the header', 'the map')
 
 
 def map_and_library_agree(header, version_script, library, archive):
-    version, listed = exports(version_script)
-    found = [(name, kind) for name, kind in dynamic_symbols(library) if name.split('@')[0] != version]
+    _, listed = exports(version_script)
+    nodes = set(listed.values())
+    found = [(name, kind) for name, kind in dynamic_symbols(library)
+             if name.split('@')[0] not in nodes]
     names = {name.split('@')[0] for name, _ in found}
-    assert names == listed, difference(listed, names, 'the map', 'the library')
+    assert names == set(listed), difference(set(listed), names, 'the map', 'the library')
     for name, kind in found:
+        version = listed[name.split('@')[0]]
         assert name.endswith('@@' + version), '%s, expected version %s' % (name, version)
         assert kind == 'T', '%s is of type %s, expected a function' % (name, kind)
 
@@ -139,6 +151,30 @@ def signatures_can_be_bound(header, version_script, library, archive):
         for text in types + [result]:
             kind = text.replace('const', '').strip()
             assert kind.endswith('*') or kind in plain, '%s: %s in a signature' % (name, text)
+
+
+def a_naive_parser_reads_it(header, version_script, library, archive):
+    """cffi's, which is pycparser: all that stands between the preprocessor's lines, as it is."""
+    with open(header) as file:
+        lines = file.read().splitlines()
+    begin = lines.index('#pragma GCC visibility push(default)') + 2 # its #endif
+    end = lines.index('#pragma GCC visibility pop') - 1             # its #if
+    program = ('import cffi, sys\n'
+               'ffi = cffi.FFI()\n'
+               'ffi.cdef(sys.stdin.read())\n'
+               'library = ffi.dlopen(sys.argv[1])\n'
+               'assert library.cae_abi_version() == library.CAE_ABI_VERSION\n'
+               'assert library.CAE_ERR_NAME == -9 and library.CAE_VISIT_EVALUATION == 0xffffffff\n'
+               'for name in sys.argv[2:]: getattr(library, name)\n')
+    for python in (sys.executable, '/usr/bin/python3'):
+        if os.path.exists(python) and subprocess.run([python, '-c', 'import cffi'],
+                                                     stderr=subprocess.DEVNULL).returncode == 0:
+            result = subprocess.run([python, '-c', program, library, *sorted(declarations(header))],
+                                    input='\n'.join(lines[begin:end]), stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True)
+            assert result.returncode == 0, result.stdout
+            return
+    raise Skip('no cffi')
 
 
 def compilers(language):
@@ -201,20 +237,20 @@ def link_all(language):
 
 
 CHECKS = [header_and_map_agree, map_and_library_agree, archive_keeps_its_prefix,
-          library_needs_no_executable_stack, header_includes_little, signatures_can_be_bound]
+          library_needs_no_executable_stack, header_includes_little, signatures_can_be_bound,
+          a_naive_parser_reads_it]
 CHECKS += [compile_alone(*language) for language in LANGUAGES]
 CHECKS += [link_all('c'), link_all('c++')]
 
 
-def main():
-    if len(sys.argv) != 5:
-        sys.exit(__doc__)
+def report(checks, *arguments):
+    """Run checks, print TAP and exit."""
     failed = ran = 0
-    print('1..%d' % len(CHECKS))
-    for number, check in enumerate(CHECKS, 1):
+    print('1..%d' % len(checks))
+    for number, check in enumerate(checks, 1):
         name = check.__name__.replace('_', ' ')
         try:
-            check(*sys.argv[1:])
+            check(*arguments)
             ran += 1
             print('ok %d - %s' % (number, name))
         except Skip as reason:
@@ -224,6 +260,12 @@ def main():
             print('not ok %d - %s' % (number, name))
             print(''.join('# %s\n' % line for line in str(error).splitlines()), end='')
     sys.exit(1 if failed else 0 if ran else 77)
+
+
+def main():
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    report(CHECKS, *sys.argv[1:])
 
 
 if __name__ == '__main__':

@@ -152,6 +152,18 @@ static cae_status save_memory(struct world *w)
     return cae_model_save_memory(w->y, sizeof w->y, &size, w->model);
 }
 
+static cae_status export_onnx(struct world *w)
+{
+    return cae_model_export_onnx(w->model, CAE_PART_WHOLE, in_directory("out"));
+}
+
+static cae_status export_onnx_memory(struct world *w)
+{
+    size_t size;
+
+    return cae_model_export_onnx_memory(w->y, sizeof w->y, &size, w->model, CAE_PART_ENCODER);
+}
+
 static cae_status load_model(struct world *w)
 {
     MAKES(model, cae_model_load, w->context, in_directory("model"));
@@ -288,6 +300,8 @@ static const struct call {
     {"cae_model_decode", decode, 2},
     {"cae_model_save", save_model, 3},
     {"cae_model_save_memory", save_memory, 2},
+    {"cae_model_export_onnx", export_onnx, 2},
+    {"cae_model_export_onnx_memory", export_onnx_memory, 1},
     {"cae_model_load", load_model, 5},
     {"cae_model_load_memory", load_memory, 4},
     {"cae_model_load_weights", load_weights, 3},

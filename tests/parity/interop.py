@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The library beside PyTorch, Python's safetensors and scikit-image, live.
 
-    interop.py LIBCAE [weights|metrics]
+    interop.py LIBCAE [weights|onnx|metrics]
 
 loads the shared library LIBCAE through ctypes, with nothing but what cae.h declares, and checks
 
   weights  a model saved by the library loads into its PyTorch twin (strict) and gives the same
            output; a state dict saved from PyTorch loads into the library and gives the same;
            files are byte for byte what safetensors writes; both refuse the same broken files
+  onnx     exported parts pass onnx.checker; onnxruntime and PyTorch give the library's output, at
+           several sizes of one file
   metrics  PSNR and SSIM, both conventions, are scikit-image's
 
 Prints a table of the worst figures. Exit code 0 passed, 1 failed, 77 skipped with what is missing.
@@ -23,7 +25,8 @@ import tempfile
 
 OUTPUT_TOLERANCE = 1e-5  # max |a - b| / max |b|
 METRIC_TOLERANCE = 1e-6
-NEEDS = {"weights": ("numpy", "torch", "safetensors"), "metrics": ("numpy", "skimage")}
+NEEDS = {"weights": ("numpy", "torch", "safetensors"),
+         "onnx": ("numpy", "torch", "onnx", "onnxruntime"), "metrics": ("numpy", "skimage")}
 
 CAE_OK, CAE_ERR_FORMAT = 0, -6
 
@@ -56,11 +59,13 @@ CALLS = {
     "cae_model_create": (i32, [out_handle, handle, handle, u64]),
     "cae_model_destroy": (None, [handle]),
     "cae_model_output_shape": (i32, [ctypes.POINTER(i32)] * 3 + [handle, i32, i32, i32]),
-    "cae_model_forward": (i32, [floats, size, handle, handle, floats, size, i64, i32, i32]),
+    **{"cae_model_" + part: (i32, [floats, size, handle, handle, floats, size, i64, i32, i32])
+       for part in ("encode", "decode", "forward")},
     "cae_model_save": (i32, [handle, text]),
     "cae_model_load": (i32, [out_handle, handle, text]),
     "cae_model_load_memory": (i32, [out_handle, handle, ctypes.c_char_p, size]),
     "cae_model_load_weights": (i32, [handle, text]),
+    "cae_model_export_onnx": (i32, [handle, i32, text]),
     "cae_mse": (i32, [doubles, handle, floats, floats, size]),
     "cae_psnr": (i32, [doubles, handle, floats, floats, size, ctypes.c_double]),
     "cae_ssim": (i32, [doubles, handle, floats, floats, i32, i32, i32, ctypes.c_double, i32]),
@@ -115,13 +120,13 @@ class Library:
         self.c.cae_spec_destroy(spec)
         return model
 
-    def forward(self, model, x):
+    def forward(self, model, x, part=2):
         import numpy
         n, _, height, width = x.shape
         shape = [i32() for _ in range(3)]
-        self.call("cae_model_output_shape", *map(ctypes.byref, shape), model, 2, height, width)
+        self.call("cae_model_output_shape", *map(ctypes.byref, shape), model, part, height, width)
         y = numpy.full([n] + [s.value for s in shape], numpy.nan, numpy.float32)
-        self.call("cae_model_forward", pointer(y), y.size, model, None, pointer(x), x.size, n, height,
+        self.call(("cae_model_encode", "cae_model_decode", "cae_model_forward")[part], pointer(y), y.size, model, None, pointer(x), x.size, n, height,
                   width)
         return y
 
@@ -470,7 +475,8 @@ def metrics(report, library):
 
 
 def main():
-    parts = {"weights": weights, "metrics": metrics}
+    import onnx_parity
+    parts = {"weights": weights, "onnx": onnx_parity.compare, "metrics": metrics}
     if len(sys.argv) not in (2, 3) or (len(sys.argv) == 3 and sys.argv[2] not in parts):
         sys.exit(__doc__)
     chosen = sys.argv[2:] or list(parts)

@@ -1,0 +1,695 @@
+/** @file cae.h
+ * The public interface of libcae: convolutional auto-encoders on the CPU.
+ *
+ * - Order: what a call writes comes first, as in memcpy; then the handle; then what it reads; then
+ *   options.
+ * - Status: every call that can fail returns a cae_status: 0 done, < 0 failed, > 0 ended early but
+ *   valid. The context keeps a text that says what was expected and what was found.
+ * - Ownership: create and load calls hand the caller a handle through `out`; give it back with the
+ *   matching destroy (NULL is fine), once. On error *out is NULL and nothing was kept. A handle keeps
+ *   alive what it was made from, so handles may be destroyed in any order. A second destroy, or one
+ *   with a handle of another kind, is ignored as long as the memory behind it can be told.
+ * - Lifetime: arguments are read during the call only, unless the comment says "borrows". An error
+ *   text lives until the next call that fails with the same context.
+ * - Callbacks are called on the thread that called the library, unless the comment says otherwise.
+ *   They may call anything but destroy on the handles of the call they are made from.
+ * - Threads: a context, and the handles made from it, belong to one thread at a time; contexts are
+ *   independent. A model that nobody changes may be used by many threads at once, each passing a
+ *   context of its own.
+ * - Layout: images are float32, NCHW, dense, row-major, unless a comment says otherwise.
+ * - Options: structs begin with their size and only ever grow at the end. Fill one with its init
+ *   call, then change what you need. NULL options mean all defaults, given in comments. In a struct
+ *   shorter than the library knows (an older header), what is missing keeps its default; a longer one
+ *   (a newer header) is accepted while its unknown tail is zero, and CAE_ERR_OPTIONS otherwise.
+ * - Enumerations travel as int32_t; new values may be added, none is ever reused.
+ * - Text is UTF-8, paths are the file system's own bytes.
+ *
+ * What may change between releases, and what never will: docs/abi.md. */
+#ifndef CAE_H
+#define CAE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined __GNUC__ && !defined _WIN32
+#pragma GCC visibility push(default)
+#endif
+
+/** @name Version: constants for the compiler, functions for the library actually loaded */
+/** @{ */
+
+#define CAE_VERSION_MAJOR 1 /**< of this header */
+#define CAE_VERSION_MINOR 0 /**< of this header */
+#define CAE_VERSION_PATCH 0 /**< of this header */
+#define CAE_ABI_VERSION 1   /**< the soname's number: counts ABI breaks, not releases */
+
+/** Major << 16 | minor << 8 | patch of the loaded library. */
+uint32_t cae_version_number(void);
+
+/** The same as text, "1.0.0". Static. */
+const char *cae_version_string(void);
+
+/** CAE_ABI_VERSION of the loaded library: for those who load it by its path, where no linker compares
+ * sonames. What a program may rely on: the same ABI version as its header's, and a version number
+ * that is not smaller. */
+uint32_t cae_abi_version(void);
+
+/** One line on how the library was built and what it found, such as "libcae 1.0.0, avx2 kernels,
+ * OpenBLAS 0.3.21 Haswell". Copies at most `capacity` bytes with the closing zero; returns the length
+ * without it, as snprintf does. */
+size_t cae_build_info(char *text, size_t capacity);
+
+/** @} */
+
+/** @name Status: values are never reused */
+/** @{ */
+
+typedef int32_t cae_status; /**< one of enum cae_status_code */
+
+/** What came of a call. */
+enum cae_status_code {
+    CAE_STOPPED = 1,          /**< a callback asked to stop; everything is valid */
+    CAE_OK = 0,               /**< done */
+    CAE_ERR_ARGUMENT = -1,    /**< a NULL, a size or a value that no call could accept */
+    CAE_ERR_MEMORY = -2,      /**< the allocator returned NULL */
+    CAE_ERR_SHAPE = -3,       /**< sizes that are fine alone and do not fit together */
+    CAE_ERR_OPTIONS = -4,     /**< an options struct with a wrong size, or a field out of range */
+    CAE_ERR_IO = -5,          /**< the operating system refused: missing, unreadable, full */
+    CAE_ERR_FORMAT = -6,      /**< a file that was read and is not what it should be */
+    CAE_ERR_NUMERIC = -7,     /**< a loss, gradient, parameter or output that is not finite */
+    CAE_ERR_UNSUPPORTED = -8, /**< valid, but not in this build */
+    CAE_ERR_NAME = -9         /**< no parameter of that name */
+};
+
+/** A short English text for a status: "out of memory". Static; never NULL. */
+const char *cae_status_string(cae_status status);
+
+/** @} */
+
+/** @name Context: what would otherwise be global */
+/** @{ */
+
+typedef struct cae_context cae_context; /**< threads, memory, log, the text of the last error */
+
+/** Levels of a log line. */
+enum cae_log_level {
+    CAE_LOG_INFO = 0,   /**< worth knowing */
+    CAE_LOG_WARNING = 1 /**< worth looking into */
+};
+
+/** How layers are computed. All engines agree within the tolerance given in docs/numerics.md. */
+enum cae_engine {
+    CAE_ENGINE_AUTO = 0,  /**< the faster of the two, layer by layer: docs/architecture.md */
+    CAE_ENGINE_GEMM = 1,  /**< im2col and matrix products through BLAS; every geometry */
+    CAE_ENGINE_DIRECT = 2 /**< own kernels where the stride is 1, matrix products elsewhere */
+};
+
+/** Instruction sets that the own kernels are built for. The best one that the machine has is the
+ * default. A lower one gives the same bits as on machines that have no better; results of different
+ * ones agree within the tolerance given in docs/numerics.md. */
+enum cae_cpu {
+    CAE_CPU_AUTO = 0,     /**< the best there is */
+    CAE_CPU_BASELINE = 1, /**< what the library was compiled for, such as SSE2 or NEON */
+    CAE_CPU_AVX2 = 2,     /**< x86-64 with AVX2 and FMA: 2013 and later */
+    CAE_CPU_AVX512 = 3    /**< x86-64 with AVX-512 F, BW, DQ, VL */
+};
+
+/** Give `bytes` (never 0) of memory, aligned as malloc's, or NULL when there is none. May be called
+ * from the context's own threads. */
+typedef void *(*cae_allocate_fn)(void *user, size_t bytes);
+
+/** Take a block back; never NULL. May be called from the context's own threads. */
+typedef void (*cae_release_fn)(void *user, void *block);
+
+/** Hear what the library has to say: `text` is one line, valid during the call, `level` one of enum
+ * cae_log_level. */
+typedef void (*cae_log_fn)(void *user, int32_t level, const char *text);
+
+/** How to make a context. */
+typedef struct cae_context_options {
+    uint32_t size;            /**< sizeof(cae_context_options) */
+    int32_t threads;          /**< 1; 0 asks for one per available processor; at most 1024 */
+    int32_t engine;           /**< CAE_ENGINE_AUTO */
+    int32_t cpu;              /**< CAE_CPU_AUTO */
+    cae_allocate_fn allocate; /**< NULL: malloc and free; both or neither */
+    cae_release_fn release;   /**< NULL */
+    void *allocator_user;     /**< NULL: first argument of both */
+    cae_log_fn log;           /**< NULL: silent */
+    void *log_user;           /**< NULL: its first argument */
+} cae_context_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_context_options). */
+cae_status cae_context_options_init(cae_context_options *options, uint32_t size);
+
+/** Make a context. No thread is started before there is work for it. CAE_ERR_UNSUPPORTED when the
+ * machine or the build lacks the instruction set asked for. */
+cae_status cae_context_create(cae_context **out, const cae_context_options *options);
+
+/** Give a context back. It lives on while a handle made from it does. */
+void cae_context_destroy(cae_context *context);
+
+/** What went wrong in the last call that failed with this context or a handle made from it; "" when
+ * nothing has, and for NULL: for a failed create without a context there is only the status. */
+const char *cae_context_error(const cae_context *context);
+
+/** Set the number of threads in use, the caller's included; 0 asks for one per available processor.
+ * Results have the same bits for any number. */
+cae_status cae_context_set_threads(cae_context *context, int32_t threads);
+
+/** Threads in use, this one included; 0 for NULL. */
+int32_t cae_context_threads(const cae_context *context);
+
+/** The instruction set in use, never CAE_CPU_AUTO but for NULL. */
+int32_t cae_context_cpu(const cae_context *context);
+
+/** @} */
+
+/** @name Describing a network
+ *
+ * A description is a list of layers, each a convolution or a transposed convolution with its
+ * activation, named as in a PyTorch nn.Sequential where an activation is a module of its own:
+ * the layers of Sequential(Conv2d, ReLU, Conv2d) own "0.weight", "0.bias", "2.weight", "2.bias". */
+/** @{ */
+
+typedef struct cae_spec cae_spec; /**< a list of layers, to make models from */
+
+/** What a layer does with its sums. */
+enum cae_activation {
+    CAE_ACTIVATION_NONE = 0,       /**< x */
+    CAE_ACTIVATION_RELU = 1,       /**< max(0, x) */
+    CAE_ACTIVATION_LEAKY_RELU = 2, /**< x < 0 ? slope x : x */
+    CAE_ACTIVATION_TANH = 3,       /**< tanh(x) */
+    CAE_ACTIVATION_SIGMOID = 4     /**< 1 / (1 + exp(-x)) */
+};
+
+/** The geometry of a layer, in pixels, and its activation. */
+typedef struct cae_conv_options {
+    uint32_t size;            /**< sizeof(cae_conv_options) */
+    int32_t kernel_h;         /**< 3 */
+    int32_t kernel_w;         /**< 3 */
+    int32_t stride_h;         /**< 1 */
+    int32_t stride_w;         /**< 1 */
+    int32_t padding_h;        /**< 0: rows of zeros on each side */
+    int32_t padding_w;        /**< 0: columns of zeros on each side */
+    int32_t dilation_h;       /**< 1 */
+    int32_t dilation_w;       /**< 1 */
+    int32_t output_padding_h; /**< 0; transposed convolution only */
+    int32_t output_padding_w; /**< 0; transposed convolution only */
+    int32_t bias;             /**< 1 */
+    int32_t activation;       /**< CAE_ACTIVATION_NONE */
+    uint32_t reserved;        /**< 0 */
+    double slope;             /**< 0.01: LeakyReLU, >= 0 */
+} cae_conv_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_conv_options). */
+cae_status cae_conv_options_init(cae_conv_options *options, uint32_t size);
+
+/** Make an empty description. */
+cae_status cae_spec_create(cae_spec **out, cae_context *context);
+
+/** Give a description back. Models made from it do not need it. */
+void cae_spec_destroy(cae_spec *spec);
+
+/** Append a convolution. On error the description is as it was.
+ *
+ *     in [in_channels][H][W] -> out [out_channels][P][Q]
+ *     P = floor((H + 2 padding_h - dilation_h (kernel_h - 1) - 1) / stride_h) + 1, Q likewise
+ *
+ * CAE_ERR_SHAPE when in_channels is not what the layer before it gives. */
+cae_status cae_spec_add_conv(cae_spec *spec, int32_t in_channels, int32_t out_channels,
+                             const cae_conv_options *options);
+
+/** Append a transposed convolution, the adjoint of the convolution with the same options.
+ *
+ *     in [in_channels][H][W] -> out [out_channels][P][Q]
+ *     P = (H - 1) stride_h - 2 padding_h + dilation_h (kernel_h - 1) + output_padding_h + 1
+ *
+ * Output padding must be smaller than the stride or the dilation. */
+cae_status cae_spec_add_conv_transpose(cae_spec *spec, int32_t in_channels, int32_t out_channels,
+                                       const cae_conv_options *options);
+
+/** The encoder is what has been added so far; what follows is the decoder. Without this call the
+ * encoder is the first half of the layers, the odd one going to the encoder. */
+cae_status cae_spec_end_encoder(cae_spec *spec);
+
+/** Append the four layers of the reference network (1,611 parameters) to an empty description:
+ * Conv 3->8 ReLU, Conv 8->8 ReLU | ConvTranspose 8->8 ReLU, ConvTranspose 8->3; 3x3, stride 1. */
+cae_status cae_spec_add_reference(cae_spec *spec);
+
+/** @} */
+
+/** @name Model: a network with its parameters */
+/** @{ */
+
+typedef struct cae_model cae_model; /**< layers and their parameters */
+
+/** Make a model with PyTorch's default initialization: weights and biases uniform in
+ * +-1/sqrt(fan_in), fan_in = weight.shape[1] * kernel_h * kernel_w, which for a transposed
+ * convolution counts its output channels. The same seed gives the same bits on every machine.
+ * The description is copied. */
+cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,
+                            uint64_t seed);
+
+/** Make the reference network in one call. */
+cae_status cae_model_create_reference(cae_model **out, cae_context *context, uint64_t seed);
+
+/** Give a model back. It lives on while an optimizer made for it does. */
+void cae_model_destroy(cae_model *model);
+
+/** Number of scalar parameters; 0 for NULL. */
+int64_t cae_model_parameter_count(const cae_model *model);
+
+/** Number of layers; 0 for NULL. */
+int32_t cae_model_layer_count(const cae_model *model);
+
+/** Number of parameter tensors; 0 for NULL. */
+int32_t cae_model_tensor_count(const cae_model *model);
+
+/** The name of tensor `index`, such as "4.weight"; NULL when there is none. Lives with the model. */
+const char *cae_model_tensor_name(const cae_model *model, int32_t index);
+
+/** The shape of a named tensor: `shape` receives 4 extents, unused ones 1; `rank` (may be NULL)
+ * receives 4 for weights, 1 for biases. Convolution weights are [out][in][kernel_h][kernel_w],
+ * transposed ones [in][out][kernel_h][kernel_w]. */
+cae_status cae_model_tensor_shape(int64_t *shape, int32_t *rank, const cae_model *model,
+                                  const char *name);
+
+/** Copy a named tensor out of the model; `count` must be its number of elements. */
+cae_status cae_model_get_tensor(float *values, size_t count, const cae_model *model,
+                                const char *name);
+
+/** Copy a named tensor into the model; `count` must be its number of elements. A value that is not
+ * finite is refused and leaves the tensor as it was. */
+cae_status cae_model_set_tensor(cae_model *model, const char *name, const float *values,
+                                size_t count);
+
+/** Parts of a model. */
+enum cae_part {
+    CAE_PART_ENCODER = 0, /**< from an image to its latent */
+    CAE_PART_DECODER = 1, /**< from a latent to an image */
+    CAE_PART_WHOLE = 2    /**< both */
+};
+
+/** What a part of the model turns an input of `height` x `width` into. The three results may be
+ * NULL. CAE_ERR_SHAPE names the layer whose kernel no longer fits. */
+cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, int32_t *out_width,
+                                  const cae_model *model, int32_t part, int32_t height,
+                                  int32_t width);
+
+/** Channels that a part reads and writes; either result may be NULL. */
+cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const cae_model *model,
+                              int32_t part);
+
+/** Run the whole model on `count` images of any size that fits.
+ *
+ *     x [count][C][height][width] -> y as cae_model_output_shape says
+ *
+ * `x_count` and `y_count` are the numbers of floats at x and y and must be exactly those products.
+ * `context` lends threads, scratch memory and the error text; NULL means the model's own. x and y
+ * must not overlap; both may be NULL when `count` is 0. Images of more than 65,536 pixels are run in
+ * tiles, so that scratch memory does not grow with them. Calls on one model may run at the same
+ * time, each with its own context. */
+cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
+                             cae_context *context, const float *x, size_t x_count, int64_t count,
+                             int32_t height, int32_t width);
+
+/** Run the encoder, as cae_model_forward does: images to latents. */
+cae_status cae_model_encode(float *latent, size_t latent_count, const cae_model *model,
+                            cae_context *context, const float *x, size_t x_count, int64_t count,
+                            int32_t height, int32_t width);
+
+/** Run the decoder, as cae_model_forward does: latents of `height` x `width` to images. */
+cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
+                            cae_context *context, const float *latent, size_t latent_count,
+                            int64_t count, int32_t height, int32_t width);
+
+/** @} */
+
+/** @name Files
+ *
+ * Models are saved as safetensors, readable by any safetensors library. Keys and layouts are those of
+ * a PyTorch nn.Sequential, the architecture travels as JSON in the metadata (docs/file-format.md).
+ * Files appear whole or not at all: written beside the target, synced, renamed. Reading checks every
+ * rule of the format before anything is made. */
+/** @{ */
+
+/** Write a model file. */
+cae_status cae_model_save(const cae_model *model, const char *path);
+
+/** Read what cae_model_save or cae_trainer_save wrote. */
+cae_status cae_model_load(cae_model **out, cae_context *context, const char *path);
+
+/** The model file in memory. `written` receives its size; with a NULL or short buffer nothing is
+ * copied and the status is CAE_OK for NULL (`capacity` 0), CAE_ERR_ARGUMENT for a short one. */
+cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
+                                 const cae_model *model);
+
+/** Read a model file that is in memory already. */
+cae_status cae_model_load_memory(cae_model **out, cae_context *context, const void *data,
+                                 size_t size);
+
+/** Fill an existing model from a file that need not say an architecture, such as a PyTorch state
+ * dict: every parameter must be there as float32 with its shape, and nothing else but "optim."
+ * tensors. All or nothing. */
+cae_status cae_model_load_weights(cae_model *model, const char *path);
+
+/** Write a part of a model (enum cae_part) as ONNX, opset 13, for onnxruntime and others. The graph
+ * maps "input" [batch][C][height][width] to "output" with all of batch, height and width dynamic;
+ * parameters keep their names. */
+cae_status cae_model_export_onnx(const cae_model *model, int32_t part, const char *path);
+
+/** The ONNX file in memory; buffer, capacity and `written` as in cae_model_save_memory. */
+cae_status cae_model_export_onnx_memory(void *buffer, size_t capacity, size_t *written,
+                                        const cae_model *model, int32_t part);
+
+/** @} */
+
+/** @name Data: random access to images of one shape */
+/** @{ */
+
+typedef struct cae_dataset cae_dataset; /**< images of one shape, by index */
+
+/** Element types of a caller's images. */
+enum cae_type {
+    CAE_TYPE_U8 = 0, /**< bytes, 0 to 255 */
+    CAE_TYPE_F32 = 1 /**< float32 */
+};
+
+/** Orders of a caller's images. */
+enum cae_layout {
+    CAE_LAYOUT_NCHW = 0, /**< [count][channels][height][width], planes */
+    CAE_LAYOUT_NHWC = 1  /**< [count][height][width][channels], pixels */
+};
+
+/** The range the network sees. Bytes are mapped to it; float32 data is taken to be in it already. */
+enum cae_scale {
+    CAE_SCALE_SIGNED = 0, /**< [-1, 1]: byte / 127.5 - 1; data range 2 */
+    CAE_SCALE_UNIT = 1    /**< [0, 1]: byte / 255; data range 1 */
+};
+
+/** Which images of a data set with two parts. */
+enum cae_split {
+    CAE_SPLIT_TRAIN = 0, /**< to train on */
+    CAE_SPLIT_TEST = 1   /**< to evaluate on */
+};
+
+/** How to see images. */
+typedef struct cae_dataset_options {
+    uint32_t size;     /**< sizeof(cae_dataset_options) */
+    int32_t scale;     /**< CAE_SCALE_SIGNED */
+    int32_t type;      /**< CAE_TYPE_U8; cae_dataset_create only */
+    int32_t layout;    /**< CAE_LAYOUT_NCHW; cae_dataset_create only */
+    int32_t borrow;    /**< 0: copy the data. 1: the caller keeps it alive and unchanged until the
+                            dataset, its slices and all trainers using them are destroyed;
+                            cae_dataset_create only */
+    uint32_t reserved; /**< 0 */
+} cae_dataset_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_dataset_options). */
+cae_status cae_dataset_options_init(cae_dataset_options *options, uint32_t size);
+
+/** Images in the caller's memory: `count` of them, `bytes` bytes in all, which must be exactly
+ * count * channels * height * width elements. Copies, or borrows when the options say so. */
+cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const void *data,
+                              size_t bytes, int64_t count, int32_t channels, int32_t height,
+                              int32_t width, const cae_dataset_options *options);
+
+/** A directory in CIFAR-10's binary format: data_batch_1.bin ... data_batch_5.bin (those there are,
+ * in this order) or test_batch.bin, each any number of records of one label byte (0-9) and 3072
+ * pixel bytes [3][32][32]. Read into memory; the labels are checked and dropped. */
+cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
+                                    const char *directory, int32_t split,
+                                    const cae_dataset_options *options);
+
+/** The built-in image set: "dead leaves" (Lee, Mumford & Huang 2001), occluding textured discs with
+ * power-law radii. Deterministic in (seed, index): the same bytes on every machine. `channels` is
+ * 1 or 3; height and width 1 to 1024. Made by the context's threads. */
+cae_status cae_dataset_create_dead_leaves(cae_dataset **out, cae_context *context, int64_t count,
+                                          int32_t channels, int32_t height, int32_t width,
+                                          uint64_t seed, const cae_dataset_options *options);
+
+/** `count` images of another dataset from `first` on, without a copy. */
+cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int64_t first,
+                             int64_t count);
+
+/** Give a dataset back. It lives on while a slice or a trainer made with it does. */
+void cae_dataset_destroy(cae_dataset *dataset);
+
+/** Number of images; 0 for NULL. */
+int64_t cae_dataset_count(const cae_dataset *dataset);
+
+/** The shape of every image. Any result may be NULL. */
+cae_status cae_dataset_shape(int32_t *channels, int32_t *height, int32_t *width,
+                             const cae_dataset *dataset);
+
+/** Difference between the largest and the smallest value of the range: 2 or 1; 0 for NULL. */
+double cae_dataset_range(const cae_dataset *dataset);
+
+/** Image `index`, scaled, as [channels][height][width]; `pixel_count` must be that product. */
+cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset *dataset,
+                           int64_t index);
+
+/** The visit whose noise cae_model_evaluate adds. */
+#define CAE_VISIT_EVALUATION 0xffffffff
+
+/** Add Gaussian noise of mean 0 and standard deviation `sigma`, in units of the values, to one
+ * image. The noise is a function of (seed, visit, image) alone: Philox4x32-10 and Box-Muller, see
+ * docs/numerics.md. A trainer's epoch e uses visit e; evaluation uses CAE_VISIT_EVALUATION. `image`
+ * is below 2^56, `sigma` finite and >= 0. */
+cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
+                         uint64_t image);
+
+/** @} */
+
+/** @name Metrics on plain arrays, in double precision
+ *
+ * a and b are [channels][height][width], data_range is the difference between the largest and
+ * smallest possible value. No clipping, no rounding. `context` keeps the error text and lends SSIM
+ * its scratch; cae_mse and cae_psnr do without, NULL is fine there. */
+/** @{ */
+
+/** Windows of SSIM. */
+enum cae_ssim_kind {
+    CAE_SSIM_GAUSSIAN11 = 0, /**< Wang et al. 2004: 11x11 Gaussian, sigma 1.5, population moments */
+    CAE_SSIM_UNIFORM7 = 1    /**< scikit-image's default: 7x7 uniform, sample moments (49/48) */
+};
+
+/** Mean squared difference of `count` values. */
+cae_status cae_mse(double *out, cae_context *context, const float *a, const float *b, size_t count);
+
+/** 10 log10(data_range^2 / MSE); +infinity for equal arrays. */
+cae_status cae_psnr(double *out, cae_context *context, const float *a, const float *b,
+                    size_t count, double data_range);
+
+/** Mean over the positions where the window fits, then over channels; K1 = 0.01, K2 = 0.03. `kind` is
+ * one of enum cae_ssim_kind. The image must hold one window: CAE_ERR_SHAPE. */
+cae_status cae_ssim(double *out, cae_context *context, const float *a, const float *b,
+                    int32_t channels, int32_t height, int32_t width, double data_range,
+                    int32_t kind);
+
+/** @} */
+
+/** @name Optimizer: how gradients change parameters */
+/** @{ */
+
+typedef struct cae_optimizer cae_optimizer; /**< an update rule and its moments, for one model */
+
+/** Update rules as in torch.optim. */
+enum cae_optimizer_kind {
+    CAE_OPTIMIZER_SGD = 0,  /**< stochastic gradient descent, with momentum if asked for */
+    CAE_OPTIMIZER_ADAM = 1, /**< Kingma & Ba 2015; weight decay is added to the gradient */
+    CAE_OPTIMIZER_ADAMW = 2 /**< Loshchilov & Hutter 2019; weight decay shrinks the weights */
+};
+
+/** An update rule. */
+typedef struct cae_optimizer_options {
+    uint32_t size;        /**< sizeof(cae_optimizer_options) */
+    int32_t kind;         /**< CAE_OPTIMIZER_ADAM */
+    double learning_rate; /**< 1e-3; > 0 */
+    double momentum;      /**< 0; SGD, 0 <= momentum < 1 */
+    double beta1;         /**< 0.9; Adam and AdamW, 0 <= beta1 < 1 */
+    double beta2;         /**< 0.999; Adam and AdamW, 0 <= beta2 < 1 */
+    double epsilon;       /**< 1e-8; > 0 */
+    double weight_decay;  /**< 0; >= 0 */
+    int32_t nesterov;     /**< 0; SGD, needs momentum */
+    uint32_t reserved;    /**< 0 */
+} cae_optimizer_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_optimizer_options). */
+cae_status cae_optimizer_options_init(cae_optimizer_options *options, uint32_t size);
+
+/** Make an optimizer for one model, with zero moments. One optimizer at a time may train a model. */
+cae_status cae_optimizer_create(cae_optimizer **out, cae_model *model,
+                                const cae_optimizer_options *options);
+
+/** Give an optimizer back. It lives on while a trainer made with it does. */
+void cae_optimizer_destroy(cae_optimizer *optimizer);
+
+/** The base rate that a schedule multiplies; 0 for NULL. */
+double cae_optimizer_learning_rate(const cae_optimizer *optimizer);
+
+/** Set the base rate, from the next step on; > 0. */
+cae_status cae_optimizer_set_learning_rate(cae_optimizer *optimizer, double learning_rate);
+
+/** @} */
+
+/** @name Training: pull style, nothing runs unless you call it */
+/** @{ */
+
+typedef struct cae_trainer cae_trainer; /**< a model, its optimizer and a dataset, at work */
+
+/** What a step makes smaller; y is the output, d = |y - target|. */
+enum cae_loss {
+    CAE_LOSS_MSE = 0,  /**< mean of (y - target)^2 over all elements of the batch */
+    CAE_LOSS_L1 = 1,   /**< mean of |y - target| */
+    CAE_LOSS_HUBER = 2 /**< mean of d < delta ? d^2 / 2 : delta (d - delta / 2) */
+};
+
+/** The rate of step t = 0, 1, ... is the base rate times (t + 1) / warmup_steps while
+ * t < warmup_steps, and then times what the schedule says. */
+enum cae_schedule {
+    CAE_SCHEDULE_CONSTANT = 0, /**< 1 */
+    CAE_SCHEDULE_STEP = 1,     /**< decay_factor ^ floor((t - warmup_steps) / decay_steps) */
+    CAE_SCHEDULE_COSINE = 2    /**< f + (1 - f) (1 + cos(pi u)) / 2, f = final_fraction,
+                                    u = min(1, (t - warmup_steps) / (decay_steps - warmup_steps)) */
+};
+
+/** How to train. */
+typedef struct cae_trainer_options {
+    uint32_t size;         /**< sizeof(cae_trainer_options) */
+    int32_t batch;         /**< 64; images per step; the last batch of an epoch may be smaller */
+    uint64_t seed;         /**< 1; keys the shuffle and the noise */
+    int32_t loss;          /**< CAE_LOSS_MSE */
+    int32_t shuffle;       /**< 1; 0 visits the images in order */
+    double huber_delta;    /**< 1; > 0 */
+    double noise_sigma;    /**< 0; Gaussian noise added to the input, never to the target */
+    double clip_norm;      /**< 0: off; a longer gradient is scaled by clip_norm / (norm + 1e-6) */
+    int32_t schedule;      /**< CAE_SCHEDULE_CONSTANT */
+    uint32_t reserved;     /**< 0 */
+    int64_t warmup_steps;  /**< 0 */
+    int64_t decay_steps;   /**< 0; STEP: steps between decays; COSINE: all steps, warm-up too */
+    double decay_factor;   /**< 0.1; 0 < decay_factor <= 1 */
+    double final_fraction; /**< 0; 0 <= final_fraction <= 1 */
+} cae_trainer_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_trainer_options). */
+cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size);
+
+/** Where training stands. The caller sets `size` (the init call does); as many bytes are written. */
+typedef struct cae_progress {
+    uint32_t size;        /**< sizeof(cae_progress) */
+    int32_t epoch_done;   /**< 1 when the step just taken was the last of its epoch */
+    int64_t step;         /**< optimizer steps taken in all */
+    int64_t epoch;        /**< epochs completed */
+    int64_t images;       /**< images visited in this epoch, or in the one just completed */
+    double loss;          /**< of the step just taken; for cae_trainer_epoch the mean per image */
+    double epoch_loss;    /**< mean per image since the epoch began */
+    double learning_rate; /**< used in the step just taken */
+    double gradient_norm; /**< L2, before clipping */
+} cae_progress;
+
+/** Zero the first `size` bytes and set their size: pass sizeof(cae_progress). */
+cae_status cae_progress_init(cae_progress *progress, uint32_t size);
+
+/** Called after every step of cae_trainer_epoch; non-zero ends the call. It may also leave by a C++
+ * exception or longjmp, to the same effect: the step is complete and the library holds nothing. */
+typedef int32_t (*cae_progress_fn)(void *user, const cae_progress *progress);
+
+/** Bring a model, its optimizer and a dataset together. The model must map an image onto its own
+ * shape. Everything a step needs is allocated here. The trainer keeps the three handles alive. It
+ * works with the model's context; the dataset may belong to another. */
+cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer *optimizer,
+                              const cae_dataset *dataset, const cae_trainer_options *options);
+
+/** Give a trainer back. The model keeps what it has learned. */
+void cae_trainer_destroy(cae_trainer *trainer);
+
+/** Take one optimizer step on the next batch. `out` may be NULL.
+ * CAE_ERR_NUMERIC when the loss, the gradient or the update is not finite; nothing is updated then,
+ * and if it was this trainer's last update that led there, it is taken back with everything it
+ * changed. Model, optimizer and trainer may be saved, or continued at another rate. */
+cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
+
+/** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL. CAE_STOPPED
+ * when the callback asked to. */
+cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progress_fn callback,
+                             void *user);
+
+/** Number of steps in an epoch; 0 for NULL. */
+int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
+
+/** Where training stands, without taking a step. Just resumed, what belongs to the last step is 0,
+ * as is epoch_loss at the beginning of an epoch. */
+cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
+
+/** The gradient of the last step for a named parameter tensor, after clipping; `count` must be its
+ * number of elements. */
+cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
+                                    const char *name);
+
+/** Write a checkpoint: a model file with the optimizer's moments and the trainer's counters in it. */
+cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
+
+/** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and options:
+ * continues to the same bits as if training had never stopped, at any step, with any number of
+ * threads. A file that does not fit (another architecture, optimizer kind, dataset size, batch, seed
+ * or shuffle) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever the status of a failure, nothing has
+ * changed. Rates, schedule, loss and noise may be changed on purpose and are not compared. */
+cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
+
+/** @} */
+
+/** @name Evaluation */
+/** @{ */
+
+/** How to evaluate. */
+typedef struct cae_evaluation_options {
+    uint32_t size;       /**< sizeof(cae_evaluation_options) */
+    uint32_t reserved;   /**< 0 */
+    uint64_t noise_seed; /**< 123 */
+    double noise_sigma;  /**< 0 */
+} cae_evaluation_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_evaluation_options). */
+cae_status cae_evaluation_options_init(cae_evaluation_options *options, uint32_t size);
+
+/** How well a model does. The caller sets `size` (the init call does); as many bytes are written.
+ * PSNR and SSIM are means of per-image values with the dataset's range; SSIM is NaN for images
+ * smaller than its window, PSNR +infinity when an image is reproduced exactly. `noisy_` compares the
+ * input, the others the output, with the clean image. */
+typedef struct cae_evaluation {
+    uint32_t size;              /**< sizeof(cae_evaluation) */
+    uint32_t reserved;          /**< 0 */
+    int64_t images;             /**< images compared */
+    double mse;                 /**< mean squared error */
+    double psnr;                /**< mean over images, dB */
+    double psnr_global;         /**< of the mean MSE, dB */
+    double ssim;                /**< CAE_SSIM_GAUSSIAN11 */
+    double ssim_uniform7;       /**< CAE_SSIM_UNIFORM7 */
+    double noisy_mse;           /**< the same of the input */
+    double noisy_psnr;          /**< the same of the input */
+    double noisy_ssim;          /**< the same of the input */
+    double noisy_ssim_uniform7; /**< the same of the input */
+} cae_evaluation;
+
+/** Zero the first `size` bytes and set their size: pass sizeof(cae_evaluation). */
+cae_status cae_evaluation_init(cae_evaluation *evaluation, uint32_t size);
+
+/** Run the model over a dataset and compare. `context` as in cae_model_forward. CAE_ERR_NUMERIC when
+ * an output is not finite. */
+cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_context *context,
+                              const cae_dataset *dataset, const cae_evaluation_options *options);
+
+/** @} */
+
+#if defined __GNUC__ && !defined _WIN32
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+
+#endif
