@@ -1,0 +1,147 @@
+#!/bin/sh
+# consume.sh SOURCE BUILD SCRATCH - is libcae found, linked and run by an outside project, each way that
+# the documents promise? Installs into SCRATCH/prefix. Prints TAP.
+set -u
+source=$1 build=$2 scratch=$3
+outside=$source/tests/consume
+prefix=$scratch/prefix
+number=0
+failed=0
+unset PKG_CONFIG_PATH LD_LIBRARY_PATH
+
+# check WHAT FUNCTION - one line of TAP; what the function printed when it fails
+check()
+{
+    number=$((number + 1))
+    if (set -e; "$2") >"$scratch/log" 2>&1; then
+        echo "ok $number - $1"
+    else
+        echo "not ok $number - $1"
+        sed 's/^/# /' "$scratch/log"
+        failed=1
+    fi
+}
+
+skip()
+{
+    number=$((number + 1))
+    echo "ok $number - $1 # SKIP $2"
+}
+
+# runs PROGRAM [LIBRARY_DIR] - works, and takes libcae from that directory, or from none
+runs()
+{
+    LD_LIBRARY_PATH=${2-} "$1" | grep '^libcae [0-9.]*, done: loss'
+    if [ -n "${2-}" ]; then
+        LD_LIBRARY_PATH=$2 ldd "$1" | grep -F "libcae.so.1 => $2/libcae.so.1"
+    elif LD_LIBRARY_PATH= ldd "$1" | grep libcae; then
+        return 1
+    fi
+}
+
+installs()
+{
+    meson setup "$scratch/build" "$source" --prefix="$prefix" --libdir=lib -Ddefault_library=both \
+        -Dbuildtype=debugoptimized -Dtests=false -Dtools=false
+    meson compile -C "$scratch/build"
+    meson install -C "$scratch/build" --no-rebuild
+    DESTDIR="$scratch/dest" meson install -C "$scratch/build" --no-rebuild
+    (cd "$scratch/dest$prefix" && find . ! -type d | sort) >"$scratch/files"
+    version=$(cat "$source/.version")
+    printf '%s\n' ./include/cae/cae.h ./lib/cmake/cae/caeConfig.cmake \
+        ./lib/cmake/cae/caeConfigVersion.cmake ./lib/libcae.a ./lib/libcae.so ./lib/libcae.so.1 \
+        "./lib/libcae.so.$version" ./lib/pkgconfig/cae.pc | diff - "$scratch/files"
+    ! grep -r "$source" "$prefix/lib/pkgconfig" "$prefix/lib/cmake"
+}
+
+by_pkg_config()
+{
+    export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+    # shellcheck disable=SC2046
+    ${CC:-cc} "$outside/program.c" -o "$scratch/shared" $(pkg-config --cflags --libs cae)
+    runs "$scratch/shared" "$prefix/lib"
+    [ "$(pkg-config --modversion cae)" = "$(cat "$source/.version")" ]
+}
+
+# A prefix where only the archive is.
+by_pkg_config_static()
+{
+    rm -rf "$scratch/archive"
+    cp -R "$prefix" "$scratch/archive"
+    rm "$scratch/archive/lib"/libcae.so*
+    export PKG_CONFIG_PATH="$scratch/archive/lib/pkgconfig"
+    # shellcheck disable=SC2046
+    ${CC:-cc} "$outside/program.c" -o "$scratch/static" \
+        $(pkg-config --define-variable=prefix="$scratch/archive" --static --cflags --libs cae)
+    runs "$scratch/static"
+}
+
+by_cmake()
+{
+    rm -rf "$scratch/cmake"
+    cmake -S "$outside" -B "$scratch/cmake" -DCMAKE_PREFIX_PATH="$prefix"
+    cmake --build "$scratch/cmake"
+    runs "$scratch/cmake/outside" "$prefix/lib"
+    runs "$scratch/cmake/outside-static"
+}
+
+# An install tree is found where it was moved, too, and a version that it does not have is not.
+by_cmake_elsewhere()
+{
+    rm -rf "$scratch/moved" "$scratch/cmake2"
+    cp -R "$prefix" "$scratch/moved"
+    cmake -S "$outside" -B "$scratch/cmake2" -DCMAKE_PREFIX_PATH="$scratch/moved"
+    cmake --build "$scratch/cmake2"
+    runs "$scratch/cmake2/outside" "$scratch/moved/lib"
+    mkdir -p "$scratch/newer"
+    sed 's/find_package(cae 1.0/find_package(cae 1.99/' "$outside/CMakeLists.txt" \
+        >"$scratch/newer/CMakeLists.txt"
+    cp "$outside/program.c" "$scratch/newer"
+    ! cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix"
+}
+
+by_meson_from_the_system()
+{
+    rm -rf "$scratch/meson"
+    PKG_CONFIG_PATH="$prefix/lib/pkgconfig" meson setup "$scratch/meson" "$outside"
+    meson test -C "$scratch/meson"
+    runs "$scratch/meson/outside" "$prefix/lib"
+}
+
+by_meson_subproject()
+{
+    rm -rf "$scratch/project" "$scratch/subproject"
+    mkdir -p "$scratch/project/subprojects"
+    cp "$outside/meson.build" "$outside/program.c" "$scratch/project"
+    ln -s "$source" "$scratch/project/subprojects/cae"
+    meson setup "$scratch/subproject" "$scratch/project" -Ddefault_library=static -Dcae:blas=none
+    meson test -C "$scratch/subproject"
+    runs "$scratch/subproject/outside"
+    ! ldd "$scratch/subproject/outside" | grep openblas
+}
+
+uninstalled()
+{
+    export PKG_CONFIG_PATH="$build/meson-uninstalled"
+    # shellcheck disable=SC2046
+    ${CC:-cc} "$outside/program.c" -o "$scratch/uninstalled" $(pkg-config --cflags --libs cae)
+    runs "$scratch/uninstalled" "$build/lib"
+}
+
+rm -rf "$scratch"
+mkdir -p "$scratch"
+echo 1..8
+check 'meson install, with and without DESTDIR' installs
+check 'pkg-config, shared' by_pkg_config
+check 'pkg-config --static' by_pkg_config_static
+if command -v cmake >/dev/null; then
+    check 'CMake, shared and static' by_cmake
+    check 'CMake, where the tree was moved, and no other version' by_cmake_elsewhere
+else
+    skip 'CMake, shared and static' 'no cmake'
+    skip 'CMake, where the tree was moved, and no other version' 'no cmake'
+fi
+check 'meson, from the system' by_meson_from_the_system
+check 'meson, as a subproject without OpenBLAS' by_meson_subproject
+check 'uninstalled, from the build directory' uninstalled
+exit $failed
