@@ -51,7 +51,8 @@ installs()
     printf '%s\n' ./include/cae/cae.h ./lib/cmake/cae/caeConfig.cmake \
         ./lib/cmake/cae/caeConfigVersion.cmake ./lib/libcae.a ./lib/libcae.so ./lib/libcae.so.1 \
         "./lib/libcae.so.$version" ./lib/pkgconfig/cae.pc | diff - "$scratch/files"
-    ! grep -r "$source" "$prefix/lib/pkgconfig" "$prefix/lib/cmake"
+    # nothing installed says where it was built
+    ! cat "$prefix"/lib/pkgconfig/* "$prefix"/lib/cmake/cae/* | sed "s|$prefix||g" | grep "$source"
 }
 
 by_pkg_config()

@@ -38,8 +38,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-/** @name Version: constants for the compiler, functions for the library actually loaded */
-/** @{ */
+/** @defgroup version Version: constants for the compiler, functions for the library actually loaded
+ * @{ */
 
 #define CAE_VERSION_MAJOR 1 /**< of this header */
 #define CAE_VERSION_MINOR 0 /**< of this header */
@@ -64,8 +64,8 @@ size_t cae_build_info(char *text, size_t capacity);
 
 /** @} */
 
-/** @name Status: values are never reused */
-/** @{ */
+/** @defgroup status Status: values are never reused
+ * @{ */
 
 typedef int32_t cae_status; /**< one of enum cae_status_code */
 
@@ -89,8 +89,8 @@ const char *cae_status_string(cae_status status);
 
 /** @} */
 
-/** @name Context: what would otherwise be global */
-/** @{ */
+/** @defgroup context Context: what would otherwise be global
+ * @{ */
 
 typedef struct cae_context cae_context; /**< threads, memory, log, the text of the last error */
 
@@ -167,12 +167,12 @@ int32_t cae_context_cpu(const cae_context *context);
 
 /** @} */
 
-/** @name Describing a network
+/** @defgroup describing Describing a network
  *
  * A description is a list of layers, each a convolution or a transposed convolution with its
  * activation, named as in a PyTorch nn.Sequential where an activation is a module of its own:
- * the layers of Sequential(Conv2d, ReLU, Conv2d) own "0.weight", "0.bias", "2.weight", "2.bias". */
-/** @{ */
+ * the layers of Sequential(Conv2d, ReLU, Conv2d) own "0.weight", "0.bias", "2.weight", "2.bias".
+ * @{ */
 
 typedef struct cae_spec cae_spec; /**< a list of layers, to make models from */
 
@@ -241,8 +241,8 @@ cae_status cae_spec_add_reference(cae_spec *spec);
 
 /** @} */
 
-/** @name Model: a network with its parameters */
-/** @{ */
+/** @defgroup model Model: a network with its parameters
+ * @{ */
 
 typedef struct cae_model cae_model; /**< layers and their parameters */
 
@@ -328,13 +328,13 @@ cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
 
 /** @} */
 
-/** @name Files
+/** @defgroup files Files
  *
  * Models are saved as safetensors, readable by any safetensors library. Keys and layouts are those of
  * a PyTorch nn.Sequential, the architecture travels as JSON in the metadata (docs/file-format.md).
  * Files appear whole or not at all: written beside the target, synced, renamed. Reading checks every
- * rule of the format before anything is made. */
-/** @{ */
+ * rule of the format before anything is made.
+ * @{ */
 
 /** Write a model file. */
 cae_status cae_model_save(const cae_model *model, const char *path);
@@ -367,8 +367,8 @@ cae_status cae_model_export_onnx_memory(void *buffer, size_t capacity, size_t *w
 
 /** @} */
 
-/** @name Data: random access to images of one shape */
-/** @{ */
+/** @defgroup data Data: random access to images of one shape
+ * @{ */
 
 typedef struct cae_dataset cae_dataset; /**< images of one shape, by index */
 
@@ -464,12 +464,12 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 
 /** @} */
 
-/** @name Metrics on plain arrays, in double precision
+/** @defgroup metrics Metrics on plain arrays, in double precision
  *
- * a and b are [channels][height][width], data_range is the difference between the largest and
+ * Images a and b are [channels][height][width], data_range is the difference between the largest and
  * smallest possible value. No clipping, no rounding. `context` keeps the error text and lends SSIM
- * its scratch; cae_mse and cae_psnr do without, NULL is fine there. */
-/** @{ */
+ * its scratch; cae_mse and cae_psnr do without, NULL is fine there.
+ * @{ */
 
 /** Windows of SSIM. */
 enum cae_ssim_kind {
@@ -492,8 +492,8 @@ cae_status cae_ssim(double *out, cae_context *context, const float *a, const flo
 
 /** @} */
 
-/** @name Optimizer: how gradients change parameters */
-/** @{ */
+/** @defgroup optimizer Optimizer: how gradients change parameters
+ * @{ */
 
 typedef struct cae_optimizer cae_optimizer; /**< an update rule and its moments, for one model */
 
@@ -536,8 +536,8 @@ cae_status cae_optimizer_set_learning_rate(cae_optimizer *optimizer, double lear
 
 /** @} */
 
-/** @name Training: pull style, nothing runs unless you call it */
-/** @{ */
+/** @defgroup training Training: pull style, nothing runs unless you call it
+ * @{ */
 
 typedef struct cae_trainer cae_trainer; /**< a model, its optimizer and a dataset, at work */
 
@@ -642,8 +642,8 @@ cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 
 /** @} */
 
-/** @name Evaluation */
-/** @{ */
+/** @defgroup evaluation Evaluation
+ * @{ */
 
 /** How to evaluate. */
 typedef struct cae_evaluation_options {
