@@ -3,6 +3,7 @@
 #
 #   install_missing NEED...   installs those needs (first column below) that this machine lacks, and
 #                             only those; says nothing when none is missing, exits when it cannot
+#   install_wanted NEED...    the same for what can be done without: says so and goes on
 #   quietly COMMAND...        runs it, and shows what it printed only if it fails
 #
 # shellcheck shell=sh
@@ -20,6 +21,16 @@ setup_table='
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  abidiff      abigail-tools      libabigail          -           libabigail       -
+  doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
+  cmake        cmake              cmake               cmake       cmake            cmake
+  c++          g++                gcc-c++             gcc         g++              gcc
+  cffi         python3-cffi,python3-numpy  python3-cffi,python3-numpy  python-cffi,python-numpy  py3-cffi,py3-numpy  cffi,numpy
+  cargo        cargo              cargo               rust        cargo            rust
+  go           golang-go          golang              go          go               go
+  npm          nodejs,npm         nodejs,npm          nodejs,npm  nodejs,npm       node
+  javac        default-jdk-headless,maven  java-17-openjdk-devel,maven  jdk17-openjdk,maven  openjdk17,maven  openjdk@17,maven
+  luajit       luajit             luajit              luajit      luajit           luajit
   torch        python3-torch,python3-skimage  python3-torch,python3-scikit-image  python-pytorch,python-scikit-image  py3-pytorch,py3-scikit-image  pytorch
   venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python'
 
@@ -33,6 +44,7 @@ is_here()
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
+        cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;
         venv) python3 -c 'import ensurepip, venv' ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
@@ -93,7 +105,8 @@ install_packages()
     # shellcheck disable=SC2086                 # lists of words
     case $manager in
         apt-get)
-            quietly $as_root apt-get update || :
+            [ -n "${apt_is_up_to_date-}" ] || quietly $as_root apt-get update || :
+            apt_is_up_to_date=yes
             quietly $as_root env DEBIAN_FRONTEND=noninteractive \
                 apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 $packages ;;
         dnf) quietly $as_root dnf install -y $packages ;;
@@ -113,11 +126,29 @@ install_meson()
         PATH=$PWD/.venv/bin:$PATH
 }
 
-install_missing()
+find_manager()
 {
     for manager in apt-get dnf pacman apk brew unknown; do
         ! command -v $manager >/dev/null || break
     done
+}
+
+# Each by itself, so that one that this system does not have stands in no other's way.
+install_wanted()
+{
+    find_manager
+    for want in $(missing "$@"); do
+        case $(packages_for "$want") in
+            '- ') why='no package' ;;
+            *) install_packages "$want" 2>/dev/null ;;
+        esac
+        is_here "$want" || echo "${0##*/}: going on without $want: ${why:-its package lacks it}" >&2
+    done
+}
+
+install_missing()
+{
+    find_manager
     if [ -x .venv/bin/meson ]; then
         PATH=$PWD/.venv/bin:$PATH
     fi

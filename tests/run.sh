@@ -5,24 +5,33 @@ set -eu
 usage()
 {
     cat <<END
-usage: sh tests/run.sh [--asan | --valgrind | --peers]
+usage: sh tests/run.sh [--asan | --valgrind | --peers | --bindings]
 
 Installs what is missing, builds into build/test and runs the suite. The last line counts the checks.
+What cannot run, such as the binding of a language that is not there, is skipped and named.
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan
   --valgrind   under valgrind's memcheck, in build/valgrind
   --peers      the comparisons with PyTorch, scikit-image, Python's safetensors and onnxruntime, none
                skipped: installs those too; in build/peers
+  --bindings   the bindings, none skipped: installs the toolchains of their languages; in build/bindings
 END
 }
 
 needs='cc pkg-config meson ninja openblas jansson cairo check curl'
+wants='abidiff doxygen cmake cffi c++ luajit'
 options=
 arguments=
 case ${1-} in
     '')
         build=build/test ;;
+    --bindings)
+        build=build/bindings
+        wants="$wants cargo go npm javac"
+        options='-Dtools=false'
+        arguments='--suite bindings' ;;
     --asan)
         build=build/asan
+        wants=
         needs="$needs sanitizers"
         options='-Db_sanitize=address,undefined -Db_lundef=false'
         arguments='--timeout-multiplier 5'
@@ -30,11 +39,13 @@ case ${1-} in
         export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ;;
     --valgrind)
         build=build/valgrind
+        wants=
         needs="$needs valgrind"
         arguments='--setup valgrind --no-suite scripts --no-suite interop'
         export CK_FORK=no ;;
     --peers)
         build=build/peers
+        wants=
         needs="$needs torch venv"
         arguments='--suite interop --suite parity' ;;
     -h | --help)
@@ -53,6 +64,7 @@ cd "$(dirname "$0")/.."
 # shellcheck disable=SC2086         # lists of words
 {
     install_missing $needs
+    install_wanted $wants
     if [ $build = build/peers ]; then
         if [ ! -x build/python/bin/pip ]; then
             quietly /usr/bin/python3 -m venv --system-site-packages build/python
@@ -93,6 +105,8 @@ for line in open(sys.argv[1]):
             bad += int(failures) + int(errors)
     if test['result'] == 'SKIP':
         skip = max(skip, 1)
+        why = re.sub(r'^1\.\.0\s*#\s*skip\s*', '', (text.strip().splitlines() or ['?'])[-1], flags=re.I)
+        print('skipped: %s: %s' % (test['name'], why))
     elif test['result'] not in ('OK', 'EXPECTEDFAIL'):
         bad = max(bad, 1)
     elif good + skip == 0:
