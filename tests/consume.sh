@@ -13,12 +13,23 @@ unset PKG_CONFIG_PATH LD_LIBRARY_PATH
 check()
 {
     number=$((number + 1))
-    if (set -e; "$2") >"$scratch/log" 2>&1; then
+    (set -e; "$2") >"$scratch/log" 2>&1   # as a condition, `set -e` would do nothing
+    status=$?
+    if [ $status = 0 ]; then
         echo "ok $number - $1"
     else
         echo "not ok $number - $1"
         sed 's/^/# /' "$scratch/log"
         failed=1
+    fi
+}
+
+# fails COMMAND... - for `set -e`, which looks away from `!`
+fails()
+{
+    if "$@"; then
+        echo "unexpectedly done: $*"
+        return 1
     fi
 }
 
@@ -52,7 +63,8 @@ installs()
         ./lib/cmake/cae/caeConfigVersion.cmake ./lib/libcae.a ./lib/libcae.so ./lib/libcae.so.1 \
         "./lib/libcae.so.$version" ./lib/pkgconfig/cae.pc | diff - "$scratch/files"
     # nothing installed says where it was built
-    ! cat "$prefix"/lib/pkgconfig/* "$prefix"/lib/cmake/cae/* | sed "s|$prefix||g" | grep "$source"
+    cat "$prefix"/lib/pkgconfig/* "$prefix"/lib/cmake/cae/* | sed "s|$prefix||g" >"$scratch/text"
+    fails grep "$source" "$scratch/text"
 }
 
 by_pkg_config()
@@ -98,7 +110,7 @@ by_cmake_elsewhere()
     sed 's/find_package(cae 1.0/find_package(cae 1.99/' "$outside/CMakeLists.txt" \
         >"$scratch/newer/CMakeLists.txt"
     cp "$outside/program.c" "$scratch/newer"
-    ! cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix"
+    fails cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix"
 }
 
 by_meson_from_the_system()
@@ -118,7 +130,8 @@ by_meson_subproject()
     meson setup "$scratch/subproject" "$scratch/project" -Ddefault_library=static -Dcae:blas=none
     meson test -C "$scratch/subproject"
     runs "$scratch/subproject/outside"
-    ! ldd "$scratch/subproject/outside" | grep openblas
+    ldd "$scratch/subproject/outside" >"$scratch/needs"
+    fails grep openblas "$scratch/needs"
 }
 
 uninstalled()

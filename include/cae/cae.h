@@ -7,8 +7,9 @@
  *   valid. The context keeps a text that says what was expected and what was found.
  * - Ownership: create and load calls hand the caller a handle through `out`; give it back with the
  *   matching destroy (NULL is fine), once. On error *out is NULL and nothing was kept. A handle keeps
- *   alive what it was made from, so handles may be destroyed in any order. A second destroy, or one
- *   with a handle of another kind, is ignored as long as the memory behind it can be told.
+ *   alive what it was made from, so handles may be destroyed in any order, and from any thread, as
+ *   finalizers do, while others of the context are at work. A second destroy is ignored while
+ *   something keeps the handle alive, and so is the destroy call of another kind of handle.
  * - Lifetime: arguments are read during the call only, unless the comment says "borrows". An error
  *   text lives until the next call that fails with the same context.
  * - Callbacks are called on the thread that called the library, unless the comment says otherwise.
@@ -118,14 +119,14 @@ enum cae_cpu {
 };
 
 /** Give `bytes` (never 0) of memory, aligned as malloc's, or NULL when there is none. May be called
- * from the context's own threads. */
+ * from any thread, as malloc may. */
 typedef void *(*cae_allocate_fn)(void *user, size_t bytes);
 
-/** Take a block back; never NULL. May be called from the context's own threads. */
+/** Take a block back; never NULL. May be called from any thread, as free may. */
 typedef void (*cae_release_fn)(void *user, void *block);
 
 /** Hear what the library has to say: `text` is one line, valid during the call, `level` one of enum
- * cae_log_level. */
+ * cae_log_level. Any call but destroy may log. */
 typedef void (*cae_log_fn)(void *user, int32_t level, const char *text);
 
 /** How to make a context. */
@@ -148,7 +149,7 @@ cae_status cae_context_options_init(cae_context_options *options, uint32_t size)
  * machine or the build lacks the instruction set asked for. */
 cae_status cae_context_create(cae_context **out, const cae_context_options *options);
 
-/** Give a context back. It lives on while a handle made from it does. */
+/** Give a context back. It lives on, error text included, while a handle made from it does. */
 void cae_context_destroy(cae_context *context);
 
 /** What went wrong in the last call that failed with this context or a handle made from it; "" when
@@ -403,8 +404,8 @@ typedef struct cae_dataset_options {
     int32_t type;      /**< CAE_TYPE_U8; cae_dataset_create only */
     int32_t layout;    /**< CAE_LAYOUT_NCHW; cae_dataset_create only */
     int32_t borrow;    /**< 0: copy the data. 1: the caller keeps it alive and unchanged until the
-                            dataset, its slices and all trainers using them are destroyed;
-                            cae_dataset_create only */
+                            dataset, its slices and all trainers using them are destroyed, which
+                            does not read it; cae_dataset_create only */
     uint32_t reserved; /**< 0 */
 } cae_dataset_options;
 
@@ -458,7 +459,7 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
 /** Add Gaussian noise of mean 0 and standard deviation `sigma`, in units of the values, to one
  * image. The noise is a function of (seed, visit, image) alone: Philox4x32-10 and Box-Muller, see
  * docs/numerics.md. A trainer's epoch e uses visit e; evaluation uses CAE_VISIT_EVALUATION. `image`
- * is below 2^56, `sigma` finite and >= 0. */
+ * is below 2^56, `sigma` finite and >= 0. There is no context to keep an error text. */
 cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
                          uint64_t image);
 

@@ -2,6 +2,7 @@
  * another door. */
 #include "api.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 
 static struct heap heap;
@@ -86,6 +87,34 @@ START_TEST(a_destroy_of_another_kind_is_ignored)
 }
 END_TEST
 
+static void *give_back(void *argument)
+{
+    struct world *w = argument;
+
+    cae_model_destroy(w->model);
+    cae_dataset_destroy(w->slice);
+    cae_optimizer_destroy(w->adam);
+    cae_dataset_destroy(w->data);
+    cae_context_destroy(context);
+    return NULL;
+}
+
+/* As a finalizer of a host with a garbage collector does, while this thread trains. */
+START_TEST(destroy_from_another_thread)
+{
+    pthread_t thread;
+    struct world w = world_make();
+    cae_trainer *const trainer = w.trainer;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, give_back, &w), 0);
+    for (int step = 0; step < 200; step++)
+        ck_assert_int_eq(cae_trainer_step(NULL, trainer), CAE_OK);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    cae_trainer_destroy(trainer);
+    assert_balanced(&heap, "after the trainer, the last of all");
+}
+END_TEST
+
 static jmp_buf away;
 
 static int32_t leave(void *user, const cae_progress *progress)
@@ -141,6 +170,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(c, setup, NULL);
     tcase_add_test(c, a_second_destroy_is_ignored);
     tcase_add_test(c, a_destroy_of_another_kind_is_ignored);
+    tcase_add_test(c, destroy_from_another_thread);
     tcase_add_test(c, a_callback_may_jump);
     suite_add_tcase(s, c);
     return s;

@@ -1,0 +1,16 @@
+# The C library as the target cae::cae: from its own CMake package if it has one, else from pkg-config.
+# Global, so that it is also known to a project that has the binding as a subdirectory.
+if(NOT TARGET cae::cae)
+  find_package(cae 1.0 CONFIG QUIET)
+  foreach(target cae::cae cae::static)
+    if(TARGET ${target})
+      set_target_properties(${target} PROPERTIES IMPORTED_GLOBAL TRUE)
+    endif()
+  endforeach()
+endif()
+if(NOT TARGET cae::cae)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(CAE REQUIRED QUIET IMPORTED_TARGET GLOBAL cae>=1.0)
+  add_library(cae::cae INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(cae::cae INTERFACE PkgConfig::CAE)
+endif()
