@@ -30,10 +30,9 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=examples/setup.sh
 . "$top/examples/setup.sh"
 
-[ "$(id -u)" = 0 ] || die 'needs root'
-for tool in debootstrap unshare git apt-config; do
-    command -v $tool >/dev/null || die "please install $tool"
-done
+# shellcheck source=tests/chroot.sh
+. "$top/tests/chroot.sh"
+chroot_needs
 for command in 'sh examples/quickstart.sh' 'sh tests/run.sh'; do
     git -C "$top" show HEAD:README.md | grep -q "$command" || die "README.md does not say: $command"
 done
@@ -42,47 +41,13 @@ done
 if [ $# -gt 0 ]; then
     dir=$1
     mkdir -p "$dir"
-    [ -z "$(ls -A "$dir")" ] || die "$dir is not empty"
 else
     dir=$(mktemp -d)
     trap 'rm -rf --one-file-system "$dir"' EXIT
     trap 'exit 1' HUP INT TERM
 fi
-dir=$(cd "$dir" && pwd)
-chmod 755 "$dir"                    # it becomes / for every user in there
-
-# Everything that is mounted is mounted in a namespace of its own and goes with it, whatever happens.
-
-# shellcheck disable=SC2016         # a format for apt-get
-mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' |
-    head -n 1)
-eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
-export http_proxy="${http_proxy-}" https_proxy="${https_proxy-}" no_proxy="${no_proxy-}"
-
-echo "debootstrap $suite"
-quietly unshare --mount debootstrap --variant=minbase "$suite" "$dir" "$mirror"
-rm -rf "$dir/var/lib/apt/lists"/*
-cp -L /etc/resolv.conf "$dir/etc"
-apt-config dump | grep '^Acquire::' >"$dir/etc/apt/apt.conf.d/99host"
-certificates=
-if [ -f /etc/ssl/certs/ca-certificates.crt ]; then      # of a proxy, perhaps
-    certificates=/etc/host.crt
-    cp -L /etc/ssl/certs/ca-certificates.crt "$dir$certificates"
-    echo "Acquire::https::CAInfo \"$certificates\";" >>"$dir/etc/apt/apt.conf.d/99host"
-fi
+chroot_make "$dir" "$suite"
 git clone --quiet "file://$top" "$dir/root/libcae"
-
-# inside COMMAND - runs it there, in the clone, with next to no environment
-inside()
-{
-    unshare --mount --pid --fork --kill-child --mount-proc="$dir/proc" \
-        chroot "$dir" /usr/bin/env -i HOME=/root TERM=dumb \
-        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        http_proxy="$http_proxy" https_proxy="$https_proxy" no_proxy="$no_proxy" \
-        ${certificates:+PIP_CERT=$certificates SSL_CERT_FILE=$certificates} \
-        ${OPENBLAS_CORETYPE:+OPENBLAS_CORETYPE="$OPENBLAS_CORETYPE"} \
-        sh -c "cd /root/libcae && $1" </dev/null
-}
 
 status=0
 report=
@@ -90,7 +55,7 @@ for command in 'sh examples/quickstart.sh' 'sh tests/run.sh'; do
     echo "=== $command ==="
     begin=$(date +%s)
     verdict=works
-    inside "$command" || { verdict=FAILS; status=1; }
+    chroot_run "$command" || { verdict=FAILS; status=1; }
     report="$report$command: $verdict, $(($(date +%s) - begin)) s
 "
 done
