@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 {
     static const struct task denoise = {
         .name = "denoise",
-        .summary = "Train a convolutional auto-encoder to remove Gaussian noise from images.",
+        .summary = "train a convolutional auto-encoder to remove Gaussian noise from images",
         .noisy = true,
         .sigma = 0.1,
         .out = "runs/denoise",

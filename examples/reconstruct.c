@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 {
     static const struct task reconstruct = {
         .name = "reconstruct",
-        .summary = "Train a convolutional auto-encoder to reproduce its input.",
+        .summary = "train a convolutional auto-encoder to reproduce its input",
         .out = "runs/reconstruct",
         .eval_out = "runs/reconstruct-eval",
     };

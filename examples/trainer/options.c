@@ -244,19 +244,33 @@ static void print_help(const struct task *task)
 {
     const struct options standard = defaults(task);
 
-    printf("Usage: %s [OPTION]...\n%s\n\n", task->name, task->summary);
+    printf("NAME\n  %s - %s\n\n"
+           "SYNOPSIS\n  %s [OPTION]...\n\nOPTIONS\n",
+           task->name, task->summary, task->name);
     for (const struct row *row = rows; row < rows + ROWS; row++)
         if (applies(row, task))
             print_row(row, &standard);
     printf("\n"
-           "Writes to --out: metrics.json, log.csv, loss.png, samples.png, model.safetensors and,\n"
-           "after every epoch, checkpoint.safetensors. With --eval, which takes no notice of the\n"
-           "training options: metrics.json and samples.png (%s).\n"
+           "FILES\n"
+           "  In --out: metrics.json, log.csv, loss.png, samples.png, model.safetensors and, after\n"
+           "  every epoch, checkpoint.safetensors. With --eval, which takes no notice of the training\n"
+           "  options: metrics.json and samples.png (%s).\n"
            "\n"
-           "Ctrl-C finishes the batch, saves, and says how to resume; a second one ends at once.\n"
+           "SIGNALS\n"
+           "  Ctrl-C finishes the batch, saves, and says how to resume; a second one ends at once.\n"
            "\n"
-           "Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (143 terminated).\n",
-           task->eval_out);
+           "EXIT STATUS\n"
+           "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
+           "\n"
+           "EXAMPLES\n"
+           "  %s                                             ten epochs on the built-in images\n"
+           "  %s --data cifar-10-batches-bin --out runs/a    on CIFAR-10\n"
+           "  %s --resume runs/a/checkpoint.safetensors --data cifar-10-batches-bin --epochs 20\n"
+           "  %s --eval runs/a/model.safetensors --data cifar-10-batches-bin\n"
+           "\n"
+           "SEE ALSO\n"
+           "  examples/README.md says what is in the files; include/cae/cae.h is the library.\n",
+           task->eval_out, task->name, task->name, task->name, task->name);
 }
 
 static void print_version(const struct task *task)
