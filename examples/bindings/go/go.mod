@@ -1,0 +1,3 @@
+module cae
+
+go 1.24
