@@ -103,14 +103,17 @@ by_cmake_elsewhere()
 {
     rm -rf "$scratch/moved" "$scratch/cmake2"
     cp -R "$prefix" "$scratch/moved"
-    cmake -S "$outside" -B "$scratch/cmake2" -DCMAKE_PREFIX_PATH="$scratch/moved"
+    cmake -S "$outside" -B "$scratch/cmake2" -DCMAKE_PREFIX_PATH="$prefix"
+    cmake -S "$outside" -B "$scratch/cmake2" -DCMAKE_PREFIX_PATH="$scratch/moved" -Dcae_DIR=
     cmake --build "$scratch/cmake2"
     runs "$scratch/cmake2/outside" "$scratch/moved/lib"
     mkdir -p "$scratch/newer"
     sed 's/find_package(cae 1.0/find_package(cae 1.99/' "$outside/CMakeLists.txt" \
         >"$scratch/newer/CMakeLists.txt"
     cp "$outside/program.c" "$scratch/newer"
-    fails cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix"
+    fails cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix" \
+        2>"$scratch/why"
+    grep -F 'caeConfig.cmake, version: 1.' "$scratch/why"
 }
 
 by_meson_from_the_system()

@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-/* Every struct has its size and something more, is made of 4-byte units, and will never be longer than
- * this: any other size is an uninitialized one. */
+/* Every struct has its size and something more, is made of units that hold any of its fields, so that
+ * none is cut in two, and will never be longer than this: any other size is an uninitialized one. */
 #define LEAST 8
 #define LIMIT 4096
+#define UNIT _Alignof(struct { double a; int64_t b; void *c; })
 
 static uint32_t size_of(const void *given)
 {
@@ -17,7 +18,7 @@ static uint32_t size_of(const void *given)
 
 static bool size_is_possible(uint32_t size)
 {
-    return size >= LEAST && size <= LIMIT && size % 4 == 0;
+    return size >= LEAST && size <= LIMIT && size % UNIT == 0;
 }
 
 static cae_status wrong_size(const cae_context *context, uint32_t size, const char *name)
@@ -54,7 +55,9 @@ cae_status cae__options_read(const cae_context *context, void *known, uint32_t k
 
 cae_status cae__options_init(void *given, uint32_t size, const void *defaults, uint32_t known_size)
 {
-    if (!given || !size_is_possible(size))
+    if (!given)
+        return CAE_ERR_ARGUMENT;
+    if (!size_is_possible(size))
         return CAE_ERR_OPTIONS;
     memset(given, 0, size);
     memcpy(given, defaults, size < known_size ? size : known_size);

@@ -71,7 +71,7 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-static void start_workers(cae_context *context, struct cae__pool *pool, int wanted)
+static void start_workers(struct cae__pool *pool, int wanted)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -88,9 +88,6 @@ static void start_workers(cae_context *context, struct cae__pool *pool, int want
         pool->count = i + 1;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (pool->count < wanted)
-        cae__log(context, CAE_LOG_WARNING, "the system gave %d of %d threads", pool->count + 1,
-                 wanted + 1);
 }
 
 static struct cae__pool *pool_create(cae_context *context)
@@ -104,7 +101,7 @@ static struct cae__pool *pool_create(cae_context *context)
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->done, NULL);
     pool->owner = getpid();
-    start_workers(context, pool, wanted);
+    start_workers(pool, wanted);
     return pool;
 }
 
@@ -133,8 +130,12 @@ static struct cae__pool *pool_get(cae_context *context)
 {
     if (context->pool && context->pool->owner != getpid())
         cae__pool_destroy(context);
-    if (!context->pool)
+    if (!context->pool) {
         context->pool = pool_create(context);
+        if (context->pool && context->pool->count < context->threads - 1)
+            cae__log(context, CAE_LOG_WARNING, "the system gave %d of %d threads",
+                     context->pool->count + 1, context->threads);
+    }
     return context->pool && context->pool->count > 0 ? context->pool : NULL;
 }
 

@@ -264,12 +264,13 @@ cae_status cae__check_part(const cae_context *context, const cae_model *model, i
 }
 
 cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, int32_t *out_width,
-                                  const cae_model *model, int32_t part, int32_t height,
-                                  int32_t width)
+                                  const cae_model *model, cae_context *context, int32_t part,
+                                  int32_t height, int32_t width)
 {
     if (!model)
-        return CAE_ERR_ARGUMENT;
-    const cae_context *context = model->handle.context;
+        return cae__fail(context, CAE_ERR_ARGUMENT, "model is NULL");
+    if (!context)
+        context = model->handle.context;
     cae_status status = cae__check_part(context, model, part);
     if (status != CAE_OK)
         return status;
@@ -293,11 +294,12 @@ cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, in
 }
 
 cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const cae_model *model,
-                              int32_t part)
+                              cae_context *context, int32_t part)
 {
     if (!model)
-        return CAE_ERR_ARGUMENT;
-    const cae_status status = cae__check_part(model->handle.context, model, part);
+        return cae__fail(context, CAE_ERR_ARGUMENT, "model is NULL");
+    const cae_status status =
+        cae__check_part(context ? context : model->handle.context, model, part);
     if (status != CAE_OK)
         return status;
     int first, end;

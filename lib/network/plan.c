@@ -212,35 +212,45 @@ static cae_status init(struct cae__plan *plan, const cae_context *context, const
     return CAE_OK;
 }
 
-/* Do all stages have room for so many lanes? A decoder may enlarge: eight can be too many where one
- * fits. Without a context, so that a no leaves no error text. */
-static bool lanes_fit(const cae_model *model, int32_t part, int height, int width, int lanes)
-{
-    int first, end;
-    struct cae__stage stage = {.out_h = height, .out_w = width};
-    cae__part_layers(&first, &end, model, part);
-    for (int i = first; i < end; i++)
-        if (cae__stage_init(NULL, &stage, &model->layers[i], i, stage.out_h, stage.out_w, lanes) !=
-            CAE_OK)
-            return false;
-    return true;
-}
-
 /* Eight images side by side: runs of whole vectors on every machine, and a block of the reference
  * network that stays within a common L2 cache (docs/architecture.md has the measurement). The rows of
  * large images are long enough by themselves, and eight of them would only cost memory. */
 #define LARGE 65536 /* pixels */
 
+/* What becomes of an image on its way: a decoder may enlarge it. */
+struct journey {
+    bool large;      /* more than LARGE pixels somewhere */
+    bool lanes_fit;  /* all stages have room for eight */
+};
+
+static struct journey survey(const cae_model *model, int32_t part, int height, int width)
+{
+    int first, end;
+    struct journey journey = {(int64_t)height * width > LARGE, true};
+    struct cae__stage stage = {.out_h = height, .out_w = width}, wide;
+    cae__part_layers(&first, &end, model, part);
+    for (int i = first; i < end; i++) {
+        const struct cae__layer *layer = &model->layers[i];
+        const int h = stage.out_h, w = stage.out_w;
+        /* without a context, so that a no leaves no error text: init() will say it */
+        if (cae__stage_init(NULL, &wide, layer, i, h, w, CAE__MOST_LANES) != CAE_OK)
+            journey.lanes_fit = false;
+        if (cae__stage_init(NULL, &stage, layer, i, h, w, 1) != CAE_OK)
+            break;
+        journey.large = journey.large || (int64_t)stage.out_h * stage.out_w > LARGE;
+    }
+    return journey;
+}
+
 cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
                           int64_t count, bool trainable)
 {
-    const bool large = (int64_t)height * width > LARGE;
-    const bool interleave = count >= CAE__MOST_LANES && !large &&
-                            lanes_fit(model, part, height, width, CAE__MOST_LANES);
+    const struct journey journey = survey(model, part, height, width);
+    const bool interleave = count >= CAE__MOST_LANES && !journey.large && journey.lanes_fit;
     const cae_status status = init(plan, context, model, part, height, width,
                                    interleave ? CAE__MOST_LANES : 1, trainable);
-    plan->large = large;
+    plan->large = journey.large;
     return status;
 }
 

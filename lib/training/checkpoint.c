@@ -12,6 +12,7 @@
 #include "training.h"
 
 #define TRAINER_KEY "libcae.trainer"
+#define STATE_VERSION 1 /* of what is written under that key */
 #define MOST_COUNT ((int64_t)1 << 53) /* further than anyone trains, and clear of overflow */
 
 static const char *const moment_prefixes[2] = {CAE__OPTIMIZER_PREFIX "m.",
@@ -50,8 +51,8 @@ static struct state state_of(const cae_trainer *trainer)
 
 static void write_state(struct cae__text *text, const struct state *s)
 {
-    cae__text_add(text, "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"position\":%" PRId64
-                  ",\"updates\":%" PRId64, s->step, s->epoch, s->position, s->updates);
+    cae__text_add(text, "{\"version\":%d,\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"position\":%" PRId64
+                  ",\"updates\":%" PRId64, STATE_VERSION, s->step, s->epoch, s->position, s->updates);
     cae__text_add(text, ",\"loss_sum_bits\":\"%" PRIu64 "\",\"seed\":\"%" PRIu64 "\"",
                   s->loss_sum_bits, s->seed);
     cae__text_add(text, ",\"batch\":%" PRId64 ",\"images\":%" PRId64 ",\"shuffle\":%" PRId64
@@ -112,8 +113,10 @@ static bool parse_u64(uint64_t *value, const char *text)
 static cae_status read_state(struct state *s, const cae_context *context,
                              const struct cae__json *json)
 {
+    int64_t version;
     const char *bits, *seed;
     const struct cae__field fields[] = {
+        {"version", CAE__FIELD_INTEGER, &version, false},
         {"step", CAE__FIELD_INTEGER, &s->step, false},
         {"epoch", CAE__FIELD_INTEGER, &s->epoch, false},
         {"position", CAE__FIELD_INTEGER, &s->position, false},
@@ -133,6 +136,10 @@ static cae_status read_state(struct state *s, const cae_context *context,
     if (status != CAE_OK)
         return status;
 
+    if (version != STATE_VERSION)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "trainer state of version %" PRId64 ", libcae %s reads version %d", version,
+                         cae_version_string(), STATE_VERSION);
     double loss_sum = -1.0;
     if (parse_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);

@@ -472,6 +472,7 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
     if (!trainer)
         return CAE_ERR_ARGUMENT;
     cae_status status = write_progress(out, trainer);
+    const int64_t epoch = trainer->now.epoch; /* a callback may take steps of its own */
     bool stop = false;
     do {
         if (status == CAE_OK)
@@ -480,7 +481,7 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
             const cae_progress copy = trainer->progress;
             stop = callback(user, &copy) != 0;
         }
-    } while (status == CAE_OK && !stop && !trainer->progress.epoch_done);
+    } while (status == CAE_OK && !stop && trainer->now.epoch == epoch);
     if (status != CAE_OK)
         return status;
     status = write_progress(out, trainer);

@@ -2,11 +2,15 @@
 """test_abi.py HEADER MAP LIBRARY SCRATCH - what was promised is kept.
 
 Each folder beside this file that is named for a version holds what that release promised: its header
-cae.h, its interface libcae.abi as `abidw` wrote it, and client.c, a program of its day.
+cae.h, its interface libcae.abi as `abidw` wrote it, client.c, a program of its day, and files that it
+wrote.
 
   - no function of then is gone or changed, no struct field has moved; what is new is listed;
+  - declarations are what they were, word for word (two parameters of one type that change places are
+    nothing to abidiff);
   - no constant of then has another value (abidiff does not see those: they travel as int32_t);
-  - the program of then, built with the header of then, works with the library of today;
+  - the program of then, built with the header of then, works with the library of today: it uses all
+    of that interface, and looks at defaults, random streams, struct lengths, and those files;
   - a program that needs a later library is refused by the dynamic linker, in words;
   - these checks can fail: with a function removed, a field moved, a constant changed, they do.
 
@@ -99,6 +103,14 @@ def interface_is_kept(today):
                 print('# since %s: %s' % (version, line.strip()))
 
 
+def declarations_are_kept(today):
+    now = declarations(today.header)
+    for baseline in baselines():
+        for name, declaration in declarations(os.path.join(baseline, 'cae.h')).items():
+            assert now.get(name) == declaration, '%s in %s: %s, now %s' % (
+                name, os.path.basename(baseline), declaration, now.get(name))
+
+
 # --- Constants ------------------------------------------------------------------------------------------
 
 def constants(header):
@@ -131,9 +143,9 @@ def build_client(today, source, include, library, name):
     return program
 
 
-def run_with(library, program, folder):
+def run_with(library, folder, *command):
     environment = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(library))
-    return subprocess.run([program], env=environment, cwd=folder, stdout=subprocess.PIPE,
+    return subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
 
 
@@ -148,9 +160,19 @@ def old_programs_run(today):
         version = os.path.basename(baseline)
         program = build_client(today, os.path.join(baseline, 'client.c'), baseline, today.library,
                                'client-' + version)
-        result = run_with(today.library, program, today.scratch)
+        result = run_with(today.library, today.scratch, program, baseline)
         assert result.returncode == 0, 'client %s: exit code %d\n%s' % (version, result.returncode,
                                                                         result.stdout)
+
+
+def old_programs_use_everything(today):
+    for baseline in baselines():
+        used = code_of(os.path.join(baseline, 'client.c')) # the macro INIT pastes six of the names
+        used += ' '.join('cae_%s_options_init' % name for name in re.findall(r'INIT\((\w+)\)', used))
+        unused = [name for name in declarations(os.path.join(baseline, 'cae.h'))
+                  if not re.search(r'\b%s\b' % name, used)]
+        assert not unused, '%s/client.c does not call: %s' % (os.path.basename(baseline),
+                                                              ' '.join(unused))
 
 
 def newer_programs_are_refused(today):
@@ -165,8 +187,8 @@ def newer_programs_are_refused(today):
     with open(source, 'w') as file:
         file.write('#include <cae/cae.h>\nint main(void) { return (int)cae_later(); }\n')
     program = build_client(today, source, test_symbols.include_of(header), library, 'later-client')
-    assert run_with(library, program, today.scratch).returncode == 0
-    result = run_with(today.library, program, today.scratch)
+    assert run_with(library, today.scratch, program).returncode == 0
+    result = run_with(today.library, today.scratch, program)
     assert result.returncode != 0 and later in result.stdout, result.stdout
     print('# the dynamic linker says: ' + result.stdout.strip().splitlines()[-1].split(': ', 1)[1])
 
@@ -212,6 +234,15 @@ def difference_to(today, name, *substitutions, version_script=lambda text: text)
     report = abidiff(baselines()[-1], library, test_symbols.include_of(header),
                      os.path.dirname(library))
     return breaks(report), report
+
+
+def fails(check, today, why):
+    try:
+        check(today)
+    except AssertionError as error:
+        assert why in str(error), error
+    else:
+        raise AssertionError('nobody noticed')
 
 
 def no_change_is_none(today):
@@ -268,21 +299,24 @@ def a_changed_parameter_is_found(today):
     assert found, report
 
 
+def exchanged_parameters_are_found(today):
+    header, _ = edited(today, 'exchanged', (r'(int32_t channels), (int32_t height)', r'\2, \1'))
+    fails(declarations_are_kept, Today(header, today.map, today.library, today.scratch),
+          'cae_dataset_create')
+
+
 def a_changed_constant_is_found(today):
     header, _ = edited(today, 'constant', (r'CAE_LAYOUT_NHWC = 1', 'CAE_LAYOUT_NHWC = 2'))
-    try:
-        constants_are_kept(Today(header, today.map, today.library, today.scratch))
-    except AssertionError as error:
-        assert 'CAE_LAYOUT_NHWC was 1, is 2' in str(error), error
-    else:
-        raise AssertionError('nobody noticed')
+    fails(constants_are_kept, Today(header, today.map, today.library, today.scratch),
+          'CAE_LAYOUT_NHWC was 1, is 2')
 
 
-CHECKS = [interface_is_kept, constants_are_kept, old_programs_run, newer_programs_are_refused,
-          no_change_is_none, an_added_function_is_none, an_appended_field_is_none,
-          an_inserted_field_is_found, a_field_in_another_field_s_place_is_found,
-          a_removed_function_is_found, a_moved_field_is_found, a_changed_type_is_found,
-          a_changed_parameter_is_found, a_changed_constant_is_found]
+CHECKS = [interface_is_kept, declarations_are_kept, constants_are_kept, old_programs_run,
+          old_programs_use_everything, newer_programs_are_refused, no_change_is_none,
+          an_added_function_is_none, an_appended_field_is_none, an_inserted_field_is_found,
+          a_field_in_another_field_s_place_is_found, a_removed_function_is_found,
+          a_moved_field_is_found, a_changed_type_is_found, a_changed_parameter_is_found,
+          exchanged_parameters_are_found, a_changed_constant_is_found]
 
 
 def write_baseline(folder, header, library):

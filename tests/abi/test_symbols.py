@@ -131,6 +131,12 @@ def library_needs_no_executable_stack(header, version_script, library, archive):
     assert re.search(r'SONAME.*\[libcae\.so\.%s\]' % abi_of(header), text), 'not the soname'
 
 
+def calls_from_inside_stay_inside(header, version_script, library, archive):
+    """No call by name: another library, or a program, may have functions of these names."""
+    found = re.findall(r'R_\S+ .*?\b(cae_\w+)', run(tool('readelf'), '-rW', library))
+    assert not found, 'called through the linker: ' + ' '.join(sorted(set(found)))
+
+
 def abi_of(header):
     return re.search(r'#define CAE_ABI_VERSION (\d+)', code_of(header))[1]
 
@@ -237,8 +243,8 @@ def link_all(language):
 
 
 CHECKS = [header_and_map_agree, map_and_library_agree, archive_keeps_its_prefix,
-          library_needs_no_executable_stack, header_includes_little, signatures_can_be_bound,
-          a_naive_parser_reads_it]
+          library_needs_no_executable_stack, calls_from_inside_stay_inside, header_includes_little,
+          signatures_can_be_bound, a_naive_parser_reads_it]
 CHECKS += [compile_alone(*language) for language in LANGUAGES]
 CHECKS += [link_all('c'), link_all('c++')]
 

@@ -1,5 +1,6 @@
 /* test_engines.c - engines, instruction sets and tiles: what they share, and what must not depend on them. */
 #include "api.h"
+#include "../ref/ref.h"
 
 #include <math.h>
 
@@ -269,6 +270,58 @@ START_TEST(memory_does_not_grow_with_the_image)
 }
 END_TEST
 
+/* A model that is all enlargement: a small image is large on its way, and run in tiles. Each pixel is
+ * the double-precision definition's, and memory stays that of a tile. */
+START_TEST(what_enlarges_is_run_in_tiles)
+{
+    const int height = 90, width = 130;
+    struct meter meter = {0, 0};
+    cae_context *context;
+    cae_context_options options;
+    cae_conv_options o;
+    cae_spec *spec;
+    cae_model *model;
+    cae_context_options_init(&options, sizeof options);
+    options.engine = _i;
+    options.allocate = meter_allocate, options.release = meter_release;
+    options.allocator_user = &meter;
+    ck_assert_int_eq(cae_context_create(&context, &options), CAE_OK);
+    assert_ok(context, cae_spec_create(&spec, context));
+    assert_ok(context, cae_conv_options_init(&o, sizeof o));
+    o.stride_h = o.stride_w = 4, o.output_padding_h = 1, o.activation = CAE_ACTIVATION_TANH;
+    assert_ok(context, cae_spec_add_conv_transpose(spec, 2, 3, &o));
+    assert_ok(context, cae_model_create(&model, context, spec, 8));
+    cae_spec_destroy(spec);
+    const size_t before = meter.now;
+    meter.most = before;
+
+    struct ref_conv l = ref_conv_default(1, 2, height, width, 3);
+    l.stride_h = l.stride_w = 4, l.output_padding_h = 1, l.activation = CAE_ACTIVATION_TANH;
+    const size_t in = ref_in_len(&l), out = ref_out_len(&l), weights = ref_weight_len(&l);
+    ck_assert_int_gt(ref_out_h(&l) * ref_out_w(&l), 65536);
+    float *x = new_floats(in), *y = guarded_floats(out), *w = new_floats(weights), b[3];
+    double *xd = new_doubles(in), *yd = new_doubles(out), *wd = new_doubles(weights), bd[3];
+    random_floats(4, x, in, -1, 1);
+    assert_ok(context, cae_model_get_tensor(w, weights, model, "0.weight"));
+    assert_ok(context, cae_model_get_tensor(b, 3, model, "0.bias"));
+    for (size_t i = 0; i < in; i++)
+        xd[i] = x[i];
+    for (size_t i = 0; i < weights; i++)
+        wd[i] = w[i];
+    for (int i = 0; i < 3; i++)
+        bd[i] = b[i];
+    ref_layer_forward(yd, NULL, &l, xd, wd, bd);
+    assert_ok(context, cae_model_forward(y, out, model, NULL, x, in, 1, height, width));
+    ck_assert_msg(relative_error_ref(y, yd, out) < 2e-6, "off by %g", relative_error_ref(y, yd, out));
+    ck_assert_uint_lt(meter.most - before, (size_t)1 << 20); /* untiled: the output's 2.2 MB and more */
+
+    guarded_finish(y, "y"), free(x), free(w), free(xd), free(yd), free(wd);
+    cae_model_destroy(model);
+    cae_context_destroy(context);
+    ck_assert_uint_eq(meter.now, 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("engines");
@@ -279,6 +332,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, threads_do_not_change_a_bit_of_a_large_image, 0, COMBINATIONS);
     tcase_add_loop_test(c, threads_do_not_change_a_bit_of_training, 0, COMBINATIONS);
     tcase_add_test(c, memory_does_not_grow_with_the_image);
+    tcase_add_loop_test(c, what_enlarges_is_run_in_tiles, CAE_ENGINE_AUTO, CAE_ENGINE_DIRECT + 1);
     suite_add_tcase(s, c);
     return s;
 }

@@ -163,6 +163,36 @@ START_TEST(a_callback_may_jump)
 }
 END_TEST
 
+static int32_t take_another(void *user, const cae_progress *progress)
+{
+    (void)progress;
+    assert_ok(context, cae_trainer_step(NULL, user));
+    return 0;
+}
+
+/* A callback's own steps count: the call ends with the epoch, wherever it ends. */
+START_TEST(a_callback_may_take_steps)
+{
+    struct world w = world_make(); /* four steps an epoch */
+    cae_progress progress = {.size = sizeof progress};
+
+    assert_ok(context, cae_trainer_epoch(&progress, w.trainer, take_another, w.trainer));
+    ck_assert_int_eq(progress.step, 4);
+    ck_assert_int_eq(progress.epoch, 1);
+    assert_ok(context, cae_trainer_step(&progress, w.trainer));
+    assert_ok(context, cae_trainer_epoch(&progress, w.trainer, take_another, w.trainer));
+    ck_assert_int_eq(progress.step, 9); /* the last callback's began the next */
+    ck_assert_int_eq(progress.epoch, 2);
+    cae_trainer_destroy(w.trainer);
+    cae_optimizer_destroy(w.adam);
+    cae_dataset_destroy(w.slice);
+    cae_dataset_destroy(w.data);
+    cae_model_destroy(w.model);
+    cae_context_destroy(context);
+    assert_balanced(&heap, "after steps in steps");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("handles");
@@ -172,6 +202,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_destroy_of_another_kind_is_ignored);
     tcase_add_test(c, destroy_from_another_thread);
     tcase_add_test(c, a_callback_may_jump);
+    tcase_add_test(c, a_callback_may_take_steps);
     suite_add_tcase(s, c);
     return s;
 }

@@ -365,9 +365,9 @@ START_TEST(reference_network)
     check_tensors(model, tensors, COUNT(tensors));
     ck_assert_int_eq(cae_model_parameter_count(model), 1611);
     ck_assert_int_eq(cae_model_layer_count(model), 4);
-    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, CAE_PART_ENCODER, 32, 32));
+    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, NULL, CAE_PART_ENCODER, 32, 32));
     ck_assert(c == 8 && h == 28 && w == 28);
-    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, CAE_PART_WHOLE, 32, 32));
+    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, NULL, CAE_PART_WHOLE, 32, 32));
     ck_assert(c == 3 && h == 32 && w == 32);
 
     assert_ok(context, cae_spec_add_reference(spec));
@@ -605,11 +605,11 @@ static void check_extent(const cae_model *model, int height, int width, int out_
 
     if (out_h < 1 || out_w < 1) {
         fails_saying(CAE_ERR_SHAPE, "layer 0",
-                     cae_model_output_shape(&c, &h, &w, model, CAE_PART_WHOLE, height, width));
+                     cae_model_output_shape(&c, &h, &w, model, NULL, CAE_PART_WHOLE, height, width));
         ck_assert(c == -1 && h == -1 && w == -1);
         return;
     }
-    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, CAE_PART_WHOLE, height, width));
+    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, NULL, CAE_PART_WHOLE, height, width));
     ck_assert_int_eq(c, 3);
     ck_assert_int_eq(h, out_h);
     ck_assert_int_eq(w, out_w);
@@ -646,18 +646,18 @@ START_TEST(parts_of_a_model)
     cae_model *model = reference_model(1);
     int32_t in = 0, out = 0, h = 0, w = 0;
 
-    assert_ok(context, cae_model_channels(&in, &out, model, CAE_PART_ENCODER));
+    assert_ok(context, cae_model_channels(&in, &out, model, NULL, CAE_PART_ENCODER));
     ck_assert(in == 3 && out == 8);
-    assert_ok(context, cae_model_channels(&in, &out, model, CAE_PART_DECODER));
+    assert_ok(context, cae_model_channels(&in, &out, model, NULL, CAE_PART_DECODER));
     ck_assert(in == 8 && out == 3);
-    assert_ok(context, cae_model_channels(&in, &out, model, CAE_PART_WHOLE));
+    assert_ok(context, cae_model_channels(&in, &out, model, NULL, CAE_PART_WHOLE));
     ck_assert(in == 3 && out == 3);
-    assert_ok(context, cae_model_channels(NULL, NULL, model, CAE_PART_WHOLE));
-    assert_ok(context, cae_model_output_shape(&out, &h, &w, model, CAE_PART_ENCODER, 40, 7));
+    assert_ok(context, cae_model_channels(NULL, NULL, model, NULL, CAE_PART_WHOLE));
+    assert_ok(context, cae_model_output_shape(&out, &h, &w, model, NULL, CAE_PART_ENCODER, 40, 7));
     ck_assert(out == 8 && h == 36 && w == 3);
-    assert_ok(context, cae_model_output_shape(&out, &h, &w, model, CAE_PART_DECODER, 36, 3));
+    assert_ok(context, cae_model_output_shape(&out, &h, &w, model, NULL, CAE_PART_DECODER, 36, 3));
     ck_assert(out == 3 && h == 40 && w == 7);
-    assert_ok(context, cae_model_output_shape(NULL, NULL, NULL, model, CAE_PART_WHOLE, 9, 9));
+    assert_ok(context, cae_model_output_shape(NULL, NULL, NULL, model, NULL, CAE_PART_WHOLE, 9, 9));
     cae_model_destroy(model);
 }
 END_TEST
@@ -675,9 +675,9 @@ START_TEST(the_encoder_is_the_first_half)
         for (int i = 1; i <= layers; i++)
             assert_ok(context, cae_spec_add_conv(spec, i, i + 1, NULL));
         assert_ok(context, cae_model_create(&model, context, spec, 1));
-        assert_ok(context, cae_model_channels(NULL, &channels, model, CAE_PART_ENCODER));
+        assert_ok(context, cae_model_channels(NULL, &channels, model, NULL, CAE_PART_ENCODER));
         ck_assert_int_eq(channels, latent[layers]);
-        assert_ok(context, cae_model_channels(&channels, NULL, model, CAE_PART_DECODER));
+        assert_ok(context, cae_model_channels(&channels, NULL, model, NULL, CAE_PART_DECODER));
         ck_assert_int_eq(channels, latent[layers]);
         cae_spec_destroy(spec);
         cae_model_destroy(model);
@@ -692,9 +692,9 @@ START_TEST(a_model_without_a_decoder)
     int32_t channels;
 
     fails_saying(CAE_ERR_SHAPE, "decoder",
-                 cae_model_channels(&channels, NULL, model, CAE_PART_DECODER));
+                 cae_model_channels(&channels, NULL, model, NULL, CAE_PART_DECODER));
     fails_saying(CAE_ERR_SHAPE, "decoder",
-                 cae_model_output_shape(&channels, NULL, NULL, model, CAE_PART_DECODER, 9, 9));
+                 cae_model_output_shape(&channels, NULL, NULL, model, NULL, CAE_PART_DECODER, 9, 9));
     fails_saying(CAE_ERR_SHAPE, "decoder", cae_model_decode(y, 1, model, NULL, x, 9, 1, 3, 3));
     assert_ok(context, cae_model_encode(y, 1, model, NULL, x, 9, 1, 3, 3));
     cae_model_destroy(model);
@@ -709,25 +709,25 @@ START_TEST(shapes_out_of_range)
 
     for (int i = 0; i < COUNT(bad_parts); i++) {
         fails_saying(CAE_ERR_ARGUMENT, "part",
-                     cae_model_output_shape(&c, NULL, NULL, model, bad_parts[i], 9, 9));
+                     cae_model_output_shape(&c, NULL, NULL, model, NULL, bad_parts[i], 9, 9));
         fails_saying(CAE_ERR_ARGUMENT, "part",
-                     cae_model_channels(&c, NULL, model, bad_parts[i]));
+                     cae_model_channels(&c, NULL, model, NULL, bad_parts[i]));
     }
     for (int i = 0; i < COUNT(bad_sides); i++) {
         fails_saying(CAE_ERR_ARGUMENT, "1x1",
-                     cae_model_output_shape(&c, NULL, NULL, model, 2, bad_sides[i], 9));
+                     cae_model_output_shape(&c, NULL, NULL, model, NULL, 2, bad_sides[i], 9));
         fails_saying(CAE_ERR_ARGUMENT, "1x1",
-                     cae_model_output_shape(&c, NULL, NULL, model, 2, 9, bad_sides[i]));
+                     cae_model_output_shape(&c, NULL, NULL, model, NULL, 2, 9, bad_sides[i]));
     }
-    ck_assert_int_eq(cae_model_output_shape(&c, NULL, NULL, NULL, 2, 9, 9), CAE_ERR_ARGUMENT);
-    ck_assert_int_eq(cae_model_channels(&c, NULL, NULL, 2), CAE_ERR_ARGUMENT);
+    ck_assert_int_eq(cae_model_output_shape(&c, NULL, NULL, NULL, NULL, 2, 9, 9), CAE_ERR_ARGUMENT);
+    ck_assert_int_eq(cae_model_channels(&c, NULL, NULL, NULL, 2), CAE_ERR_ARGUMENT);
 
     /* The text names the layer whose kernel no longer fits: 4 -> 2 -> nothing. */
     fails_saying(CAE_ERR_SHAPE, "layer 1",
-                 cae_model_output_shape(&c, NULL, NULL, model, CAE_PART_WHOLE, 4, 32));
+                 cae_model_output_shape(&c, NULL, NULL, model, NULL, CAE_PART_WHOLE, 4, 32));
     assert_says(context, "2x30");
     fails_saying(CAE_ERR_SHAPE, "layer 0",
-                 cae_model_output_shape(&c, NULL, NULL, model, CAE_PART_WHOLE, 32, 2));
+                 cae_model_output_shape(&c, NULL, NULL, model, NULL, CAE_PART_WHOLE, 32, 2));
     cae_model_destroy(model);
 }
 END_TEST
@@ -745,7 +745,7 @@ START_TEST(sizes_that_overflow)
 
     for (int i = 0; i < COUNT(sides); i++) {
         fails_saying(CAE_ERR_SHAPE, "layer 0",
-                     cae_model_output_shape(NULL, &h, NULL, model, 2, sides[i][0], sides[i][1]));
+                     cae_model_output_shape(NULL, &h, NULL, model, NULL, 2, sides[i][0], sides[i][1]));
         fails(CAE_ERR_SHAPE,
               cae_model_forward(y, 1, model, NULL, x, 1, 1, sides[i][0], sides[i][1]));
     }
@@ -754,13 +754,13 @@ START_TEST(sizes_that_overflow)
     fails(CAE_ERR_SHAPE, cae_model_forward(y, 1, model, NULL, x, 1, 9, INT32_MAX, INT32_MAX));
     options.stride_h = options.stride_w = 65535;
     wide = model_of(true, 1, 1, &options);
-    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, 2, INT32_MAX, INT32_MAX));
-    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, 2, 2, 32768));
+    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, NULL, 2, INT32_MAX, INT32_MAX));
+    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, NULL, 2, 2, 32768));
     cae_model_destroy(wide);
     options = conv_options();
     options.kernel_h = options.kernel_w = 1;
     wide = model_of(false, 4, 1, &options); /* a plane fits, 4 of them are 2^32 */
-    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, 2, 32768, 32768));
+    fails(CAE_ERR_SHAPE, cae_model_output_shape(NULL, &h, NULL, wide, NULL, 2, 32768, 32768));
     ck_assert_int_eq(h, -1);
     ck_assert(y[0] == 7);
     cae_model_destroy(wide);
@@ -810,8 +810,8 @@ static struct run run_new(const cae_model *model, int32_t part, int32_t count, i
     struct run run = {count, height, width, 0, 0, NULL, NULL};
     int32_t in, c, h, w;
 
-    assert_ok(context, cae_model_channels(&in, NULL, model, part));
-    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, part, height, width));
+    assert_ok(context, cae_model_channels(&in, NULL, model, NULL, part));
+    assert_ok(context, cae_model_output_shape(&c, &h, &w, model, NULL, part, height, width));
     run.in = (size_t)(in * height * width);
     run.out = (size_t)(c * h * w);
     run.x = new_floats(run.in * (size_t)count);
@@ -869,7 +869,7 @@ START_TEST(decoding_what_was_encoded_is_forward)
     int32_t h, w;
 
     assert_ok(context,
-              cae_model_output_shape(NULL, &h, &w, model, CAE_PART_ENCODER, height, width));
+              cae_model_output_shape(NULL, &h, &w, model, NULL, CAE_PART_ENCODER, height, width));
     for (int k = 0; k < COUNT(counts); k++) {
         const size_t n = (size_t)counts[k];
         struct run whole = run_new(model, CAE_PART_WHOLE, counts[k], height, width);

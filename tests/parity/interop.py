@@ -58,7 +58,7 @@ CALLS = {
     "cae_spec_add_conv_transpose": (i32, [handle, i32, i32, ctypes.POINTER(ConvOptions)]),
     "cae_model_create": (i32, [out_handle, handle, handle, u64]),
     "cae_model_destroy": (None, [handle]),
-    "cae_model_output_shape": (i32, [ctypes.POINTER(i32)] * 3 + [handle, i32, i32, i32]),
+    "cae_model_output_shape": (i32, [ctypes.POINTER(i32)] * 3 + [handle, handle, i32, i32, i32]),
     **{"cae_model_" + part: (i32, [floats, size, handle, handle, floats, size, i64, i32, i32])
        for part in ("encode", "decode", "forward")},
     "cae_model_save": (i32, [handle, text]),
@@ -124,7 +124,8 @@ class Library:
         import numpy
         n, _, height, width = x.shape
         shape = [i32() for _ in range(3)]
-        self.call("cae_model_output_shape", *map(ctypes.byref, shape), model, part, height, width)
+        self.call("cae_model_output_shape", *map(ctypes.byref, shape), model, None, part, height,
+                  width)
         y = numpy.full([n] + [s.value for s in shape], numpy.nan, numpy.float32)
         self.call(("cae_model_encode", "cae_model_decode", "cae_model_forward")[part], pointer(y), y.size, model, None, pointer(x), x.size, n, height,
                   width)

@@ -111,5 +111,6 @@ def compare(report, library):
 def latent_size(library, model, height, width):
     import ctypes
     shape = [ctypes.c_int32() for _ in range(3)]
-    library.call("cae_model_output_shape", *map(ctypes.byref, shape), model, 0, height, width)
+    library.call("cae_model_output_shape", *map(ctypes.byref, shape), model, None, 0, height,
+                 width)
     return shape[1].value, shape[2].value

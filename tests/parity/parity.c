@@ -110,10 +110,10 @@ START_TEST(forward_encode_decode)
     float *y, *latent, *decoded;
 
     case_open(&t, _i);
-    assert_ok(t.context, cae_model_output_shape(&c, &h, &w, t.model, CAE_PART_ENCODER, f->height,
+    assert_ok(t.context, cae_model_output_shape(&c, &h, &w, t.model, NULL, CAE_PART_ENCODER, f->height,
                                                 f->width));
     ck_assert_int_eq(f->batch * c * h * w, (int64_t)f->latent_len);
-    assert_ok(t.context, cae_model_output_shape(&same_c, &same_h, &same_w, t.model,
+    assert_ok(t.context, cae_model_output_shape(&same_c, &same_h, &same_w, t.model, NULL,
                                                 CAE_PART_WHOLE, f->height, f->width));
     ck_assert_int_eq(same_c, f->channels);
     ck_assert_int_eq(same_h, f->height);

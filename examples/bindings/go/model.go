@@ -137,7 +137,7 @@ func (m *Model) SetTensor(name string, values []float32) error {
 func (m *Model) Channels(part Part) (reads, writes int, err error) {
 	var in, out C.int32_t
 	err = call(func() C.cae_status {
-		return C.cae_model_channels(&in, &out, m.c(), C.int32_t(part))
+		return C.cae_model_channels(&in, &out, m.c(), nil, C.int32_t(part))
 	}, &m.handle)
 	return int(in), int(out), err
 }

@@ -28,14 +28,10 @@ func (m *Model) own() *Runner { return &Runner{m, &m.handle} }
 
 // OutputShape is what a part turns an input of height x width into.
 func (r *Runner) OutputShape(part Part, height, width int) (channels, outHeight, outWidth int, err error) {
-	// The library's call leaves its error text in the model's context, which may be another goroutine's.
-	// Running no images at all checks the same and tells the right context; after that, it cannot fail.
-	if err := r.into(part, nil, nil, height, width); err != nil {
-		return 0, 0, 0, err
-	}
 	var c, h, w C.int32_t
 	err = call(func() C.cae_status {
-		return C.cae_model_output_shape(&c, &h, &w, r.model.c(), C.int32_t(part), c32(height), c32(width))
+		return C.cae_model_output_shape(&c, &h, &w, r.model.c(), r.lender.core.context, C.int32_t(part),
+			c32(height), c32(width))
 	}, r.lender, &r.model.handle)
 	return int(c), int(h), int(w), err
 }
@@ -105,15 +101,11 @@ func (r *Runner) into(part Part, y, x []float32, height, width int) error {
 	}, r.lender, &r.model.handle)
 }
 
-// reads is the number of channels that a part reads. Those of the encoder always exist, so that asking leaves
-// no error text.
+// reads is the number of channels that a part reads; 0 for one that does not exist, which running it will say.
 func (r *Runner) reads(part Part) int {
 	defer runtime.KeepAlive(r.model)
-	var in, out C.int32_t
-	C.cae_model_channels(&in, &out, r.model.c(), C.CAE_PART_ENCODER)
-	if part == Decoder {
-		return int(out)
-	}
+	var in C.int32_t
+	C.cae_model_channels(&in, nil, r.model.c(), r.lender.core.context, C.int32_t(part))
 	return int(in)
 }
 

@@ -4,7 +4,9 @@
  * - Order: what a call writes comes first, as in memcpy; then the handle; then what it reads; then
  *   options.
  * - Status: every call that can fail returns a cae_status: 0 done, < 0 failed, > 0 ended early but
- *   valid. The context keeps a text that says what was expected and what was found.
+ *   valid. The context keeps a text that says what was expected and what was found; a call that got
+ *   NULL for its handle has no context to keep one. A failed call leaves its handles as they were;
+ *   what it would have written is unspecified. A size that is not what others say is CAE_ERR_SHAPE.
  * - Ownership: create and load calls hand the caller a handle through `out`; give it back with the
  *   matching destroy (NULL is fine), once. On error *out is NULL and nothing was kept. A handle keeps
  *   alive what it was made from, so handles may be destroyed in any order, and from any thread, as
@@ -13,17 +15,22 @@
  * - Lifetime: arguments are read during the call only, unless the comment says "borrows". An error
  *   text lives until the next call that fails with the same context.
  * - Callbacks are called on the thread that called the library, unless the comment says otherwise.
- *   They may call anything but destroy on the handles of the call they are made from.
+ *   The progress callback may call anything but destroy on the handles of the call it is made from;
+ *   the others may call nothing of their context.
  * - Threads: a context, and the handles made from it, belong to one thread at a time; contexts are
- *   independent. A model that nobody changes may be used by many threads at once, each passing a
- *   context of its own.
+ *   independent. A model that nobody changes may serve many threads at once in the calls that take
+ *   a context, each passing its own; so may a dataset, in evaluations and trainers of other contexts.
+ *   A forked child may use every handle that its thread might have used.
  * - Layout: images are float32, NCHW, dense, row-major, unless a comment says otherwise.
  * - Options: structs begin with their size and only ever grow at the end. Fill one with its init
  *   call, then change what you need. NULL options mean all defaults, given in comments. In a struct
  *   shorter than the library knows (an older header), what is missing keeps its default; a longer one
  *   (a newer header) is accepted while its unknown tail is zero, and CAE_ERR_OPTIONS otherwise.
  * - Enumerations travel as int32_t; new values may be added, none is ever reused.
- * - Text is UTF-8, paths are the file system's own bytes.
+ * - Text is UTF-8, paths are the file system's own bytes; an error text quotes both as they are, cut
+ *   where they are long.
+ * - Limits: sizes far above use are refused by texts that name the limit. Limits may rise.
+ * - Unloading: destroy all contexts before dlclose.
  *
  * What may change between releases, and what never will: docs/abi.md. */
 #ifndef CAE_H
@@ -232,8 +239,8 @@ cae_status cae_spec_add_conv(cae_spec *spec, int32_t in_channels, int32_t out_ch
 cae_status cae_spec_add_conv_transpose(cae_spec *spec, int32_t in_channels, int32_t out_channels,
                                        const cae_conv_options *options);
 
-/** The encoder is what has been added so far; what follows is the decoder. Without this call the
- * encoder is the first half of the layers, the odd one going to the encoder. */
+/** The encoder is what has been added so far; what follows is the decoder. Once, after the first layer.
+ * Without this call the encoder is the first half of the layers, the odd one going to the encoder. */
 cae_status cae_spec_end_encoder(cae_spec *spec);
 
 /** Append the four layers of the reference network (1,611 parameters) to an empty description:
@@ -295,14 +302,16 @@ enum cae_part {
 };
 
 /** What a part of the model turns an input of `height` x `width` into. The three results may be
- * NULL. CAE_ERR_SHAPE names the layer whose kernel no longer fits. */
+ * NULL. CAE_ERR_SHAPE names the layer whose kernel no longer fits. `context` keeps the error text;
+ * NULL means the model's own. */
 cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, int32_t *out_width,
-                                  const cae_model *model, int32_t part, int32_t height,
-                                  int32_t width);
+                                  const cae_model *model, cae_context *context, int32_t part,
+                                  int32_t height, int32_t width);
 
-/** Channels that a part reads and writes; either result may be NULL. */
+/** Channels that a part reads and writes; either result may be NULL. CAE_ERR_SHAPE for the decoder of
+ * a model that has none. `context` keeps the error text; NULL means the model's own. */
 cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const cae_model *model,
-                              int32_t part);
+                              cae_context *context, int32_t part);
 
 /** Run the whole model on `count` images of any size that fits.
  *
@@ -310,9 +319,9 @@ cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const
  *
  * `x_count` and `y_count` are the numbers of floats at x and y and must be exactly those products.
  * `context` lends threads, scratch memory and the error text; NULL means the model's own. x and y
- * must not overlap; both may be NULL when `count` is 0. Images of more than 65,536 pixels are run in
- * tiles, so that scratch memory does not grow with them. Calls on one model may run at the same
- * time, each with its own context. */
+ * must not overlap; both may be NULL when `count` is 0. Images that have more than 65,536 pixels
+ * anywhere on their way are run in tiles, so that scratch memory, which the context keeps, does not
+ * grow with them. NaN and infinity pass through as arithmetic has it. */
 cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
                              cae_context *context, const float *x, size_t x_count, int64_t count,
                              int32_t height, int32_t width);
@@ -359,7 +368,8 @@ cae_status cae_model_load_weights(cae_model *model, const char *path);
 
 /** Write a part of a model (enum cae_part) as ONNX, opset 13, for onnxruntime and others. The graph
  * maps "input" [batch][C][height][width] to "output" with all of batch, height and width dynamic;
- * parameters keep their names. */
+ * parameters keep their names. CAE_ERR_UNSUPPORTED for output padding that exceeds the padding by the
+ * stride or more, which runtimes refuse, and above 2 GiB. */
 cae_status cae_model_export_onnx(const cae_model *model, int32_t part, const char *path);
 
 /** The ONNX file in memory; buffer, capacity and `written` as in cae_model_save_memory. */
@@ -468,7 +478,7 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 /** @defgroup metrics Metrics on plain arrays, in double precision
  *
  * Images a and b are [channels][height][width], data_range is the difference between the largest and
- * smallest possible value. No clipping, no rounding. `context` keeps the error text and lends SSIM
+ * smallest possible value. No clipping, no rounding; NaN gives NaN. `context` keeps the error text and lends SSIM
  * its scratch; cae_mse and cae_psnr do without, NULL is fine there.
  * @{ */
 
@@ -532,7 +542,7 @@ void cae_optimizer_destroy(cae_optimizer *optimizer);
 /** The base rate that a schedule multiplies; 0 for NULL. */
 double cae_optimizer_learning_rate(const cae_optimizer *optimizer);
 
-/** Set the base rate, from the next step on; > 0. */
+/** Set the base rate, from the next step on; > 0. Checkpoints do not hold it. */
 cae_status cae_optimizer_set_learning_rate(cae_optimizer *optimizer, double learning_rate);
 
 /** @} */
@@ -566,7 +576,8 @@ typedef struct cae_trainer_options {
     int32_t loss;          /**< CAE_LOSS_MSE */
     int32_t shuffle;       /**< 1; 0 visits the images in order */
     double huber_delta;    /**< 1; > 0 */
-    double noise_sigma;    /**< 0; Gaussian noise added to the input, never to the target */
+    double noise_sigma;    /**< 0; Gaussian noise added to the input, never to the target, by the
+                                image's index in the dataset, which in a slice is its own */
     double clip_norm;      /**< 0: off; a longer gradient is scaled by clip_norm / (norm + 1e-6) */
     int32_t schedule;      /**< CAE_SCHEDULE_CONSTANT */
     uint32_t reserved;     /**< 0 */
@@ -600,8 +611,9 @@ cae_status cae_progress_init(cae_progress *progress, uint32_t size);
 typedef int32_t (*cae_progress_fn)(void *user, const cae_progress *progress);
 
 /** Bring a model, its optimizer and a dataset together. The model must map an image onto its own
- * shape. Everything a step needs is allocated here. The trainer keeps the three handles alive. It
- * works with the model's context; the dataset may belong to another. */
+ * shape. What steps need is allocated here and in the first of them, and again after a change of
+ * threads. The trainer keeps the three handles alive. It works with the model's context; the dataset
+ * may belong to another. */
 cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer *optimizer,
                               const cae_dataset *dataset, const cae_trainer_options *options);
 
@@ -611,7 +623,8 @@ void cae_trainer_destroy(cae_trainer *trainer);
 /** Take one optimizer step on the next batch. `out` may be NULL.
  * CAE_ERR_NUMERIC when the loss, the gradient or the update is not finite; nothing is updated then,
  * and if it was this trainer's last update that led there, it is taken back with everything it
- * changed. Model, optimizer and trainer may be saved, or continued at another rate. */
+ * changed: cae_trainer_progress tells where that is. Model, optimizer and trainer may be saved, or
+ * continued at another rate. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
 /** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL. CAE_STOPPED
@@ -626,8 +639,8 @@ int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
  * as is epoch_loss at the beginning of an epoch. */
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 
-/** The gradient of the last step for a named parameter tensor, after clipping; `count` must be its
- * number of elements. */
+/** The gradient of this trainer's last step for a named parameter tensor, after clipping; zeros before
+ * the first. `count` must be its number of elements. */
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 
@@ -638,7 +651,8 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
  * continues to the same bits as if training had never stopped, at any step, with any number of
  * threads. A file that does not fit (another architecture, optimizer kind, dataset size, batch, seed
  * or shuffle) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever the status of a failure, nothing has
- * changed. Rates, schedule, loss and noise may be changed on purpose and are not compared. */
+ * changed. Rates, schedule, loss and noise may be changed on purpose: they are not in the file, and a
+ * rate set by cae_optimizer_set_learning_rate has to be set again. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 
 /** @} */

@@ -129,10 +129,10 @@ enum cae_part {
 };
 
 cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, int32_t *out_width,
-                                  const cae_model *model, int32_t part, int32_t height,
-                                  int32_t width);
+                                  const cae_model *model, cae_context *context, int32_t part,
+                                  int32_t height, int32_t width);
 cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const cae_model *model,
-                              int32_t part);
+                              cae_context *context, int32_t part);
 cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
                              cae_context *context, const float *x, size_t x_count, int64_t count,
                              int32_t height, int32_t width);

@@ -119,7 +119,7 @@ end
 -- Channels that a part reads and writes.
 function Model:channels(part)
   local counts = ffi.new("int32_t[2]")
-  self:_check(lib.cae_model_channels(counts, counts + 1, self:_c(), part_of(part)))
+  self:_check(lib.cae_model_channels(counts, counts + 1, self:_c(), nil, part_of(part)))
   return counts[0], counts[1]
 end
 
@@ -128,7 +128,7 @@ function Model:output_shape(height, width, part)
   height, width = numbers.int32(height, "height"), numbers.int32(width, "width")
   local shape = ffi.new("int32_t[3]")
   self:_check(
-    lib.cae_model_output_shape(shape, shape + 1, shape + 2, self:_c(), part_of(part), height, width)
+    lib.cae_model_output_shape(shape, shape + 1, shape + 2, self:_c(), nil, part_of(part), height, width)
   )
   return shape[0], shape[1], shape[2]
 end

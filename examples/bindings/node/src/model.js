@@ -63,14 +63,14 @@ export class Model extends Handle {
   /** What a part makes of an input of height x width. */
   outputShape(height, width, part = 'whole') {
     const [c, h, w] = [new Int32Array(1), new Int32Array(1), new Int32Array(1)];
-    this.#call('cae_model_output_shape', c, h, w, this.#address, enumerator('part', part), height, width);
+    this.#call('cae_model_output_shape', c, h, w, this.#address, null, enumerator('part', part), height, width);
     return { channels: c[0], height: h[0], width: w[0] };
   }
 
   /** How many channels a part reads and writes. */
   channels(part = 'whole') {
     const [read, written] = [new Int32Array(1), new Int32Array(1)];
-    this.#call('cae_model_channels', read, written, this.#address, enumerator('part', part));
+    this.#call('cae_model_channels', read, written, this.#address, null, enumerator('part', part));
     return { in: read[0], out: written[0] };
   }
 

@@ -128,14 +128,14 @@ public:
     {
         image_shape shape;
         check(cae_model_output_shape(&shape.channels, &shape.height, &shape.width, native_handle(),
-                                     static_cast<std::int32_t>(part), height, width));
+                                     nullptr, static_cast<std::int32_t>(part), height, width));
         return shape;
     }
 
     channel_counts channels(cae::part part) const
     {
         channel_counts channels;
-        check(cae_model_channels(&channels.in, &channels.out, native_handle(),
+        check(cae_model_channels(&channels.in, &channels.out, native_handle(), nullptr,
                                  static_cast<std::int32_t>(part)));
         return channels;
     }

@@ -123,14 +123,16 @@ class Model(Handle):
     def channels(self, part: int = Part.WHOLE) -> tuple[int, int]:
         """Channels that a part reads and writes."""
         counts = ffi.new("int32_t[2]")
-        self._check(lib.cae_model_channels(counts, counts + 1, self._c, part))
+        self._check(lib.cae_model_channels(counts, counts + 1, self._c, ffi.NULL, part))
         return counts[0], counts[1]
 
     def output_shape(self, height: int, width: int, part: int = Part.WHOLE) -> tuple[int, int, int]:
         """What a part turns an input of that size into: (channels, height, width)."""
         shape = ffi.new("int32_t[3]")
         self._check(
-            lib.cae_model_output_shape(shape, shape + 1, shape + 2, self._c, part, height, width)
+            lib.cae_model_output_shape(
+                shape, shape + 1, shape + 2, self._c, ffi.NULL, part, height, width
+            )
         )
         return shape[0], shape[1], shape[2]
 

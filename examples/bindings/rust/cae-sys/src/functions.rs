@@ -79,6 +79,7 @@ extern "C" {
         out_height: *mut i32,
         out_width: *mut i32,
         model: *const cae_model,
+        context: *mut cae_context,
         part: i32,
         height: i32,
         width: i32,
@@ -87,6 +88,7 @@ extern "C" {
         in_channels: *mut i32,
         out_channels: *mut i32,
         model: *const cae_model,
+        context: *mut cae_context,
         part: i32,
     ) -> cae_status;
     pub fn cae_model_forward(

@@ -118,7 +118,9 @@ impl Model {
         let mut channels = [0; 2];
         let [reads, writes] = &mut channels;
         // SAFETY: a live handle and room for the results.
-        self.handle.check(unsafe { sys::cae_model_channels(reads, writes, self.pointer(), part as i32) })?;
+        self.handle.check(unsafe {
+            sys::cae_model_channels(reads, writes, self.pointer(), std::ptr::null_mut(), part as i32)
+        })?;
         Ok(channels.map(|n| n as usize))
     }
 

@@ -83,9 +83,10 @@ interface LibCae extends Library {
     int cae_model_set_tensor(Pointer model, String name, FloatBuffer values, SizeT count);
 
     int cae_model_output_shape(int[] out_channels, int[] out_height, int[] out_width, Pointer
-        model, int part, int height, int width);
+        model, Pointer context, int part, int height, int width);
 
-    int cae_model_channels(int[] in_channels, int[] out_channels, Pointer model, int part);
+    int cae_model_channels(int[] in_channels, int[] out_channels, Pointer model,
+        Pointer context, int part);
 
     int cae_model_forward(FloatBuffer y, SizeT y_count, Pointer model, Pointer context,
         FloatBuffer x, SizeT x_count, long count, int height, int width);

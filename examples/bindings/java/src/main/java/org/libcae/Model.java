@@ -97,14 +97,15 @@ public final class Model extends Handle {
         int[] c = new int[1];
         int[] h = new int[1];
         int[] w = new int[1];
-        home.check(Cae.library().cae_model_output_shape(c, h, w, address(), part.ordinal(), height, width));
+        home.check(Cae.library().cae_model_output_shape(c, h, w, address(), null,
+            part.ordinal(), height, width));
         return new ImageShape(c[0], h[0], w[0]);
     }
 
     public Channels channels(Part part) {
         int[] in = new int[1];
         int[] out = new int[1];
-        home.check(Cae.library().cae_model_channels(in, out, address(), part.ordinal()));
+        home.check(Cae.library().cae_model_channels(in, out, address(), null, part.ordinal()));
         return new Channels(in[0], out[0]);
     }
 
@@ -241,7 +242,7 @@ public final class Model extends Handle {
     /** Images in `length` values. A remainder is left for C to complain about. */
     private long count(Part part, int length, int height, int width) {
         int[] in = new int[1];
-        with(model -> Cae.library().cae_model_channels(in, null, model, part.ordinal()));
+        with(model -> Cae.library().cae_model_channels(in, null, model, null, part.ordinal()));
         return length / Math.max(1, (long) in[0] * height * width);
     }
 
