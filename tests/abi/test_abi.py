@@ -149,13 +149,8 @@ def run_with(library, folder, *command):
                           stderr=subprocess.STDOUT, text=True)
 
 
-def no_sanitizer(today):
-    if any('asan' in name for name in run(tool('nm'), '-D', '-u', today.library).split()):
-        raise Skip('the library needs a sanitizer')
-
-
 def old_programs_run(today):
-    no_sanitizer(today)
+    test_symbols.no_sanitizer(today.library)
     for baseline in baselines():
         version = os.path.basename(baseline)
         program = build_client(today, os.path.join(baseline, 'client.c'), baseline, today.library,
@@ -177,7 +172,7 @@ def old_programs_use_everything(today):
 
 def newer_programs_are_refused(today):
     """A function of some later version, in a node of its own: today's library does not have it."""
-    no_sanitizer(today)
+    test_symbols.no_sanitizer(today.library)
     later = '%s.99' % test_symbols.exports(today.map)[0]
     header, version_script = edited(
         today, 'later', (r'(uint32_t cae_abi_version)', r'uint32_t cae_later(void);\n\1'),

@@ -21,7 +21,7 @@ LANGUAGES = [('c', 'c99'), ('c', 'c11'), ('c', 'c17'), ('c++', 'c++11'), ('c++',
 COMPILERS = {'c': ['cc', 'gcc', 'clang', 'tcc'], 'c++': ['c++', 'g++', 'clang++']}
 WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror']
 # What sanitizers and coverage bring along is not ours to name.
-FOREIGN = re.compile(r'__(odr_asan|asan|ubsan|tsan|sanitizer|gcov|llvm|prof|cov|start_|stop_)')
+FOREIGN = re.compile(r'DW\.ref\.|__(odr_asan|asan|ubsan|tsan|sanitizer|gcov|llvm|prof|cov|start_|stop_)')
 
 
 class Skip(Exception):
@@ -40,6 +40,11 @@ def tool(name):
     if not path:
         raise Skip('no ' + name)
     return path
+
+
+def no_sanitizer(library):
+    if any('asan' in name for name in run(tool('nm'), '-D', '-u', library).split()):
+        raise Skip('the library needs a sanitizer')
 
 
 # --- Three lists of names -----------------------------------------------------------------------
@@ -161,6 +166,7 @@ def signatures_can_be_bound(header, version_script, library, archive):
 
 def a_naive_parser_reads_it(header, version_script, library, archive):
     """cffi's, which is pycparser: all that stands between the preprocessor's lines, as it is."""
+    no_sanitizer(library)
     with open(header) as file:
         lines = file.read().splitlines()
     begin = lines.index('#pragma GCC visibility push(default)') + 2 # its #endif
@@ -225,8 +231,7 @@ def link_all(language):
     def check(header, version_script, library, archive):
         compiler = compilers(language)[0]
         names = sorted(declarations(header))
-        if any('asan' in name for name in run(tool('nm'), '-D', '-u', library).split()):
-            raise Skip('the library needs a sanitizer')
+        no_sanitizer(library)
         with tempfile.TemporaryDirectory() as folder:
             source, program = os.path.join(folder, 'all'), os.path.join(folder, 'program')
             with open(source, 'w') as file:
