@@ -105,7 +105,7 @@ for line in open(sys.argv[1]):
             bad += int(failures) + int(errors)
     if test['result'] == 'SKIP':
         skip = max(skip, 1)
-        why = re.sub(r'^1\.\.0\s*#\s*skip\s*', '', (text.strip().splitlines() or ['?'])[-1], flags=re.I)
+        why = re.sub(r'^(1\.\.0\s*#\s*skip|skipped:)\s*', '', (text.strip().splitlines() or ['?'])[-1], flags=re.I)
         print('skipped: %s: %s' % (test['name'], why))
     elif test['result'] not in ('OK', 'EXPECTEDFAIL'):
         bad = max(bad, 1)
