@@ -8,6 +8,7 @@ prefix=$scratch/prefix
 number=0
 failed=0
 unset PKG_CONFIG_PATH LD_LIBRARY_PATH
+export CMAKE_GENERATOR=Ninja        # is there, as meson needs it; make may not be
 
 # check WHAT FUNCTION - one line of TAP; what the function printed when it fails
 check()
@@ -59,8 +60,8 @@ installs()
     DESTDIR="$scratch/dest" meson install -C "$scratch/build" --no-rebuild
     (cd "$scratch/dest$prefix" && find . ! -type d | sort) >"$scratch/files"
     version=$(cat "$source/.version")
-    printf '%s\n' ./include/cae/cae.h ./lib/cmake/cae/caeConfig.cmake \
-        ./lib/cmake/cae/caeConfigVersion.cmake ./lib/libcae.a ./lib/libcae.so ./lib/libcae.so.1 \
+    printf '%s\n' ./include/cae/cae.h ./lib/cmake/cae/cae-config-version.cmake \
+        ./lib/cmake/cae/cae-config.cmake ./lib/libcae.a ./lib/libcae.so ./lib/libcae.so.1 \
         "./lib/libcae.so.$version" ./lib/pkgconfig/cae.pc | diff - "$scratch/files"
     # nothing installed says where it was built
     cat "$prefix"/lib/pkgconfig/* "$prefix"/lib/cmake/cae/* | sed "s|$prefix||g" >"$scratch/text"
@@ -113,7 +114,7 @@ by_cmake_elsewhere()
     cp "$outside/program.c" "$scratch/newer"
     fails cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix" \
         2>"$scratch/why"
-    grep -F 'caeConfig.cmake, version: 1.' "$scratch/why"
+    grep -F 'cae-config.cmake, version: 1.' "$scratch/why"
 }
 
 by_meson_from_the_system()

@@ -14,8 +14,8 @@ wrote.
   - a program that needs a later library is refused by the dynamic linker, in words;
   - these checks can fail: with a function removed, a field moved, a constant changed, they do.
 
---write FOLDER HEADER LIBRARY makes the baseline of a new version. Prints TAP; exits 77 when
-nothing could run."""
+--write FOLDER HEADER LIBRARY makes the baseline of a new version. Prints TAP; what lacks a tool is
+skipped."""
 import os
 import re
 import shutil

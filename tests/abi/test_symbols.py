@@ -9,7 +9,7 @@
   - a naive parser can read it: no varargs, no structs by value, no enums or longs in signatures;
     cffi does.
 
-ARCHIVE may be '-' for none. Prints TAP; exits 77 when a tool is missing and nothing could run."""
+ARCHIVE may be '-' for none. Prints TAP; what lacks a tool is skipped."""
 import os
 import re
 import shutil
@@ -256,13 +256,12 @@ CHECKS += [link_all('c'), link_all('c++')]
 
 def report(checks, *arguments):
     """Run checks, print TAP and exit."""
-    failed = ran = 0
+    failed = 0
     print('1..%d' % len(checks))
     for number, check in enumerate(checks, 1):
         name = check.__name__.replace('_', ' ')
         try:
             check(*arguments)
-            ran += 1
             print('ok %d - %s' % (number, name))
         except Skip as reason:
             print('ok %d - %s # skip %s' % (number, name, reason))
@@ -270,7 +269,7 @@ def report(checks, *arguments):
             failed += 1
             print('not ok %d - %s' % (number, name))
             print(''.join('# %s\n' % line for line in str(error).splitlines()), end='')
-    sys.exit(1 if failed else 0 if ran else 77)
+    sys.exit(1 if failed else 0)
 
 
 def main():

@@ -2,7 +2,7 @@
 """test_doxygen.py SOURCE SCRATCH - the API reference is made without a warning, and every symbol of the
 header stands in it with a description.
 
-Prints TAP; exits 77 without doxygen."""
+Prints TAP; all is skipped without doxygen."""
 import os
 import re
 import shutil
