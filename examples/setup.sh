@@ -29,7 +29,7 @@ setup_table='
   cargo        cargo              cargo               rust        cargo            rust
   go           golang-go          golang              go          go               go
   npm          nodejs,npm         nodejs,npm          nodejs,npm  nodejs,npm       node
-  javac        default-jdk-headless,maven  java-17-openjdk-devel,maven  jdk17-openjdk,maven  openjdk17,maven  openjdk@17,maven
+  javac        default-jdk-headless,libjna-java  java-17-openjdk-devel,maven  jdk17-openjdk,maven  openjdk17,maven  openjdk@17,maven
   luajit       luajit             luajit              luajit      luajit           luajit
   torch        python3-torch,python3-skimage  python3-torch,python3-scikit-image  python-pytorch,python-scikit-image  py3-pytorch,py3-scikit-image  pytorch
   venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python'
