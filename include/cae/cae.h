@@ -8,10 +8,10 @@
  *   NULL for its handle has no context to keep one. A failed call leaves its handles as they were;
  *   what it would have written is unspecified. A size that is not what others say is CAE_ERR_SHAPE.
  * - Ownership: create and load calls hand the caller a handle through `out`; give it back with the
- *   matching destroy (NULL is fine), once. On error *out is NULL and nothing was kept. A handle keeps
- *   alive what it was made from, so handles may be destroyed in any order, and from any thread, as
- *   finalizers do, while others of the context are at work. A second destroy is ignored while
- *   something keeps the handle alive, and so is the destroy call of another kind of handle.
+ *   matching destroy (NULL is fine), once. On error *out is NULL and nothing was kept. A handle
+ *   keeps alive what it was made from, so handles may be destroyed in any order, and from any
+ *   thread, as finalizers do, while others of the context are at work. A second destroy is ignored
+ *   while something keeps the handle alive, and so is the destroy call of another kind of handle.
  * - Lifetime: arguments are read during the call only, unless the comment says "borrows". An error
  *   text lives until the next call that fails with the same context.
  * - Callbacks are called on the thread that called the library, unless the comment says otherwise.
@@ -19,16 +19,17 @@
  *   the others may call nothing of their context.
  * - Threads: a context, and the handles made from it, belong to one thread at a time; contexts are
  *   independent. A model that nobody changes may serve many threads at once in the calls that take
- *   a context, each passing its own; so may a dataset, in evaluations and trainers of other contexts.
- *   A forked child may use every handle that its thread might have used.
+ *   a context, each passing its own; so may a dataset, in evaluations and trainers of other
+ *   contexts. A forked child may use every handle that its thread might have used.
  * - Layout: images are float32, NCHW, dense, row-major, unless a comment says otherwise.
  * - Options: structs begin with their size and only ever grow at the end. Fill one with its init
- *   call, then change what you need. NULL options mean all defaults, given in comments. In a struct
- *   shorter than the library knows (an older header), what is missing keeps its default; a longer one
- *   (a newer header) is accepted while its unknown tail is zero, and CAE_ERR_OPTIONS otherwise.
+ *   call, then change what you need. NULL options mean all defaults; the comment of a field begins
+ *   with its default. In a struct shorter than the library knows (an older header), what is missing
+ *   keeps its default; a longer one (a newer header) is accepted while its unknown tail is zero,
+ *   and CAE_ERR_OPTIONS otherwise. Result structs need nothing but their size set.
  * - Enumerations travel as int32_t; new values may be added, none is ever reused.
- * - Text is UTF-8, paths are the file system's own bytes; an error text quotes both as they are, cut
- *   where they are long.
+ * - Text is UTF-8, paths are the file system's own bytes; an error text quotes both as they are,
+ *   cut where they are long.
  * - Limits: sizes far above use are refused by texts that name the limit. Limits may rise.
  * - Unloading: destroy all contexts before dlclose.
  *
@@ -60,14 +61,14 @@ uint32_t cae_version_number(void);
 /** The same as text, "1.0.0". Static. */
 const char *cae_version_string(void);
 
-/** CAE_ABI_VERSION of the loaded library: for those who load it by its path, where no linker compares
- * sonames. What a program may rely on: the same ABI version as its header's, and a version number
- * that is not smaller. */
+/** CAE_ABI_VERSION of the loaded library: for those who load it by its path, where no linker
+ * compares sonames. What a program may rely on: the same ABI version as its header's, and a version
+ * number that is not smaller. */
 uint32_t cae_abi_version(void);
 
 /** One line on how the library was built and what it found, such as "libcae 1.0.0, avx2 kernels,
- * OpenBLAS 0.3.21 Haswell". Copies at most `capacity` bytes with the closing zero; returns the length
- * without it, as snprintf does. */
+ * OpenBLAS 0.3.21 Haswell". Copies at most `capacity` bytes with the closing zero; returns the
+ * length without it, as snprintf does. */
 size_t cae_build_info(char *text, size_t capacity);
 
 /** @} */
@@ -136,7 +137,7 @@ typedef void (*cae_release_fn)(void *user, void *block);
  * cae_log_level. Any call but destroy may log. */
 typedef void (*cae_log_fn)(void *user, int32_t level, const char *text);
 
-/** How to make a context. */
+/** How to make a context; comments begin with the default. */
 typedef struct cae_context_options {
     uint32_t size;            /**< sizeof(cae_context_options) */
     int32_t threads;          /**< 1; 0 asks for one per available processor; at most 1024 */
@@ -193,7 +194,7 @@ enum cae_activation {
     CAE_ACTIVATION_SIGMOID = 4     /**< 1 / (1 + exp(-x)) */
 };
 
-/** The geometry of a layer, in pixels, and its activation. */
+/** The geometry of a layer, in pixels, and its activation; comments begin with the default. */
 typedef struct cae_conv_options {
     uint32_t size;            /**< sizeof(cae_conv_options) */
     int32_t kernel_h;         /**< 3 */
@@ -223,7 +224,8 @@ void cae_spec_destroy(cae_spec *spec);
 
 /** Append a convolution. On error the description is as it was.
  *
- *     in [in_channels][H][W] -> out [out_channels][P][Q]
+ *     in [in_channels][H][W] -> out [out_channels][P][Q],
+ *
  *     P = floor((H + 2 padding_h - dilation_h (kernel_h - 1) - 1) / stride_h) + 1, Q likewise
  *
  * CAE_ERR_SHAPE when in_channels is not what the layer before it gives. */
@@ -232,15 +234,17 @@ cae_status cae_spec_add_conv(cae_spec *spec, int32_t in_channels, int32_t out_ch
 
 /** Append a transposed convolution, the adjoint of the convolution with the same options.
  *
- *     in [in_channels][H][W] -> out [out_channels][P][Q]
+ *     in [in_channels][H][W] -> out [out_channels][P][Q],
+ *
  *     P = (H - 1) stride_h - 2 padding_h + dilation_h (kernel_h - 1) + output_padding_h + 1
  *
  * Output padding must be smaller than the stride or the dilation. */
 cae_status cae_spec_add_conv_transpose(cae_spec *spec, int32_t in_channels, int32_t out_channels,
                                        const cae_conv_options *options);
 
-/** The encoder is what has been added so far; what follows is the decoder. Once, after the first layer.
- * Without this call the encoder is the first half of the layers, the odd one going to the encoder. */
+/** The encoder is what has been added so far; what follows is the decoder. Once, after a first
+ * layer. Without this call the encoder is the first half of the layers, the odd one going to the
+ * encoder. */
 cae_status cae_spec_end_encoder(cae_spec *spec);
 
 /** Append the four layers of the reference network (1,611 parameters) to an empty description:
@@ -276,7 +280,7 @@ int32_t cae_model_layer_count(const cae_model *model);
 /** Number of parameter tensors; 0 for NULL. */
 int32_t cae_model_tensor_count(const cae_model *model);
 
-/** The name of tensor `index`, such as "4.weight"; NULL when there is none. Lives with the model. */
+/** The name of tensor `index`, such as "4.weight"; NULL for none. Lives with the model. */
 const char *cae_model_tensor_name(const cae_model *model, int32_t index);
 
 /** The shape of a named tensor: `shape` receives 4 extents, unused ones 1; `rank` (may be NULL)
@@ -308,8 +312,8 @@ cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, in
                                   const cae_model *model, cae_context *context, int32_t part,
                                   int32_t height, int32_t width);
 
-/** Channels that a part reads and writes; either result may be NULL. CAE_ERR_SHAPE for the decoder of
- * a model that has none. `context` keeps the error text; NULL means the model's own. */
+/** Channels that a part reads and writes; either result may be NULL. CAE_ERR_SHAPE for the decoder
+ * of a model that has none. `context` keeps the error text; NULL means the model's own. */
 cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const cae_model *model,
                               cae_context *context, int32_t part);
 
@@ -340,10 +344,10 @@ cae_status cae_model_decode(float *y, size_t y_count, const cae_model *model,
 
 /** @defgroup files Files
  *
- * Models are saved as safetensors, readable by any safetensors library. Keys and layouts are those of
- * a PyTorch nn.Sequential, the architecture travels as JSON in the metadata (docs/file-format.md).
- * Files appear whole or not at all: written beside the target, synced, renamed. Reading checks every
- * rule of the format before anything is made.
+ * Models are saved as safetensors, readable by any safetensors library. Keys and layouts are those
+ * of a PyTorch nn.Sequential, the architecture travels as JSON in the metadata
+ * (docs/file-format.md). Files appear whole or not at all: written beside the target, synced,
+ * renamed. Reading checks every rule of the format before anything is made.
  * @{ */
 
 /** Write a model file. */
@@ -368,8 +372,8 @@ cae_status cae_model_load_weights(cae_model *model, const char *path);
 
 /** Write a part of a model (enum cae_part) as ONNX, opset 13, for onnxruntime and others. The graph
  * maps "input" [batch][C][height][width] to "output" with all of batch, height and width dynamic;
- * parameters keep their names. CAE_ERR_UNSUPPORTED for output padding that exceeds the padding by the
- * stride or more, which runtimes refuse, and above 2 GiB. */
+ * parameters keep their names. CAE_ERR_UNSUPPORTED for output padding that exceeds the padding by
+ * the stride or more, which runtimes refuse, and above 2 GiB. */
 cae_status cae_model_export_onnx(const cae_model *model, int32_t part, const char *path);
 
 /** The ONNX file in memory; buffer, capacity and `written` as in cae_model_save_memory. */
@@ -395,7 +399,7 @@ enum cae_layout {
     CAE_LAYOUT_NHWC = 1  /**< [count][height][width][channels], pixels */
 };
 
-/** The range the network sees. Bytes are mapped to it; float32 data is taken to be in it already. */
+/** The range the network sees. Bytes are mapped to it; float32 data is taken to be in it. */
 enum cae_scale {
     CAE_SCALE_SIGNED = 0, /**< [-1, 1]: byte / 127.5 - 1; data range 2 */
     CAE_SCALE_UNIT = 1    /**< [0, 1]: byte / 255; data range 1 */
@@ -407,7 +411,7 @@ enum cae_split {
     CAE_SPLIT_TEST = 1   /**< to evaluate on */
 };
 
-/** How to see images. */
+/** How to see images; comments begin with the default. */
 typedef struct cae_dataset_options {
     uint32_t size;     /**< sizeof(cae_dataset_options) */
     int32_t scale;     /**< CAE_SCALE_SIGNED */
@@ -477,9 +481,9 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 
 /** @defgroup metrics Metrics on plain arrays, in double precision
  *
- * Images a and b are [channels][height][width], data_range is the difference between the largest and
- * smallest possible value. No clipping, no rounding; NaN gives NaN. `context` keeps the error text and lends SSIM
- * its scratch; cae_mse and cae_psnr do without, NULL is fine there.
+ * Images a and b are [channels][height][width], data_range is the difference between the largest
+ * and smallest possible value. No clipping, no rounding; NaN gives NaN. `context` keeps the error
+ * text and lends SSIM its scratch; cae_mse and cae_psnr do without, NULL is fine there.
  * @{ */
 
 /** Windows of SSIM. */
@@ -495,8 +499,8 @@ cae_status cae_mse(double *out, cae_context *context, const float *a, const floa
 cae_status cae_psnr(double *out, cae_context *context, const float *a, const float *b,
                     size_t count, double data_range);
 
-/** Mean over the positions where the window fits, then over channels; K1 = 0.01, K2 = 0.03. `kind` is
- * one of enum cae_ssim_kind. The image must hold one window: CAE_ERR_SHAPE. */
+/** Mean over the positions where the window fits, then over channels; K1 = 0.01, K2 = 0.03. `kind`
+ * is one of enum cae_ssim_kind. The image must hold one window: CAE_ERR_SHAPE. */
 cae_status cae_ssim(double *out, cae_context *context, const float *a, const float *b,
                     int32_t channels, int32_t height, int32_t width, double data_range,
                     int32_t kind);
@@ -515,7 +519,7 @@ enum cae_optimizer_kind {
     CAE_OPTIMIZER_ADAMW = 2 /**< Loshchilov & Hutter 2019; weight decay shrinks the weights */
 };
 
-/** An update rule. */
+/** An update rule; comments begin with the default. */
 typedef struct cae_optimizer_options {
     uint32_t size;        /**< sizeof(cae_optimizer_options) */
     int32_t kind;         /**< CAE_OPTIMIZER_ADAM */
@@ -532,7 +536,7 @@ typedef struct cae_optimizer_options {
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_optimizer_options). */
 cae_status cae_optimizer_options_init(cae_optimizer_options *options, uint32_t size);
 
-/** Make an optimizer for one model, with zero moments. One optimizer at a time may train a model. */
+/** Make an optimizer for one model, with zero moments. One at a time may train a model. */
 cae_status cae_optimizer_create(cae_optimizer **out, cae_model *model,
                                 const cae_optimizer_options *options);
 
@@ -568,7 +572,7 @@ enum cae_schedule {
                                     u = min(1, (t - warmup_steps) / (decay_steps - warmup_steps)) */
 };
 
-/** How to train. */
+/** How to train; comments begin with the default. */
 typedef struct cae_trainer_options {
     uint32_t size;         /**< sizeof(cae_trainer_options) */
     int32_t batch;         /**< 64; images per step; the last batch of an epoch may be smaller */
@@ -590,7 +594,7 @@ typedef struct cae_trainer_options {
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_trainer_options). */
 cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size);
 
-/** Where training stands. The caller sets `size` (the init call does); as many bytes are written. */
+/** Where training stands. The caller sets `size`, or its init call; as many bytes are written. */
 typedef struct cae_progress {
     uint32_t size;        /**< sizeof(cae_progress) */
     int32_t epoch_done;   /**< 1 when the step just taken was the last of its epoch */
@@ -612,8 +616,8 @@ typedef int32_t (*cae_progress_fn)(void *user, const cae_progress *progress);
 
 /** Bring a model, its optimizer and a dataset together. The model must map an image onto its own
  * shape. What steps need is allocated here and in the first of them, and again after a change of
- * threads. The trainer keeps the three handles alive. It works with the model's context; the dataset
- * may belong to another. */
+ * threads. The trainer keeps the three handles alive. It works with the model's context; the
+ * dataset may belong to another. */
 cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer *optimizer,
                               const cae_dataset *dataset, const cae_trainer_options *options);
 
@@ -627,8 +631,8 @@ void cae_trainer_destroy(cae_trainer *trainer);
  * continued at another rate. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
-/** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL. CAE_STOPPED
- * when the callback asked to. */
+/** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL.
+ * CAE_STOPPED when the callback asked to. */
 cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progress_fn callback,
                              void *user);
 
@@ -639,20 +643,20 @@ int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
  * as is epoch_loss at the beginning of an epoch. */
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 
-/** The gradient of this trainer's last step for a named parameter tensor, after clipping; zeros before
- * the first. `count` must be its number of elements. */
+/** The gradient of this trainer's last step for a named parameter tensor, after clipping; zeros
+ * before the first. `count` must be its number of elements. */
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 
-/** Write a checkpoint: a model file with the optimizer's moments and the trainer's counters in it. */
+/** Write a checkpoint: a model file with the optimizer's moments and the trainer's counters. */
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 
-/** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and options:
- * continues to the same bits as if training had never stopped, at any step, with any number of
- * threads. A file that does not fit (another architecture, optimizer kind, dataset size, batch, seed
- * or shuffle) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever the status of a failure, nothing has
- * changed. Rates, schedule, loss and noise may be changed on purpose: they are not in the file, and a
- * rate set by cae_optimizer_set_learning_rate has to be set again. */
+/** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and
+ * options: continues to the same bits as if training had never stopped, at any step, with any
+ * number of threads. A file that does not fit (another architecture, optimizer kind, dataset size,
+ * batch, seed or shuffle) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever the status of a failure,
+ * nothing has changed. Rates, schedule, loss and noise may be changed on purpose: they are not in
+ * the file, and a rate set by cae_optimizer_set_learning_rate has to be set again. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 
 /** @} */
@@ -660,7 +664,7 @@ cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 /** @defgroup evaluation Evaluation
  * @{ */
 
-/** How to evaluate. */
+/** How to evaluate; comments begin with the default. */
 typedef struct cae_evaluation_options {
     uint32_t size;       /**< sizeof(cae_evaluation_options) */
     uint32_t reserved;   /**< 0 */
@@ -673,8 +677,8 @@ cae_status cae_evaluation_options_init(cae_evaluation_options *options, uint32_t
 
 /** How well a model does. The caller sets `size` (the init call does); as many bytes are written.
  * PSNR and SSIM are means of per-image values with the dataset's range; SSIM is NaN for images
- * smaller than its window, PSNR +infinity when an image is reproduced exactly. `noisy_` compares the
- * input, the others the output, with the clean image. */
+ * smaller than its window, PSNR +infinity when an image is reproduced exactly. `noisy_` compares
+ * the input, the others the output, with the clean image. */
 typedef struct cae_evaluation {
     uint32_t size;              /**< sizeof(cae_evaluation) */
     uint32_t reserved;          /**< 0 */
@@ -693,8 +697,8 @@ typedef struct cae_evaluation {
 /** Zero the first `size` bytes and set their size: pass sizeof(cae_evaluation). */
 cae_status cae_evaluation_init(cae_evaluation *evaluation, uint32_t size);
 
-/** Run the model over a dataset and compare. `context` as in cae_model_forward. CAE_ERR_NUMERIC when
- * an output is not finite. */
+/** Run the model over a dataset and compare. `context` as in cae_model_forward. CAE_ERR_NUMERIC
+ * when an output is not finite. */
 cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_context *context,
                               const cae_dataset *dataset, const cae_evaluation_options *options);
 

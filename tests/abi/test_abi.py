@@ -96,6 +96,10 @@ def interface_is_kept(today):
         raise Skip('the library has no debug information')
     for baseline in baselines():
         version = os.path.basename(baseline)
+        with open(os.path.join(baseline, 'libcae.abi')) as file:
+            described = len(re.findall('<function-decl ', file.read()))
+        assert described >= len(declarations(os.path.join(baseline, 'cae.h'))), \
+            '%s describes only %d functions' % (version, described)
         report = abidiff(baseline, today.library, today.include, today.scratch)
         assert not breaks(report), 'since %s:\n%s' % (version, report)
         for line in report.splitlines():
@@ -316,6 +320,10 @@ CHECKS = [interface_is_kept, declarations_are_kept, constants_are_kept, old_prog
 
 def write_baseline(folder, header, library):
     """A new version's promise. The client is written by hand."""
+    if os.path.exists(os.path.join(folder, 'libcae.abi')):
+        sys.exit('%s has a baseline: baselines are never edited' % folder)
+    if not has_debug_info(library):
+        sys.exit('%s has no debug information: -Dbuildtype=debugoptimized' % library)
     os.makedirs(folder, exist_ok=True)
     shutil.copy(header, os.path.join(folder, 'cae.h'))
     write_interface(os.path.join(folder, 'libcae.abi'), library, test_symbols.include_of(header))

@@ -23,7 +23,7 @@ def doxygen(source, scratch, header=None):
     os.makedirs(scratch)
     with open(os.path.join(source, 'docs', 'Doxyfile')) as file:
         settings = file.read()
-    settings = re.sub(r'OUTPUT_DIRECTORY +=.*', 'OUTPUT_DIRECTORY = ' + scratch, settings)
+    settings += '\nOUTPUT_DIRECTORY = %s\nGENERATE_XML = YES\n' % scratch # the last one counts
     if header:
         settings = settings.replace('include/cae/cae.h', header)
     result = subprocess.run(['doxygen', '-'], input=settings, cwd=source, stdout=subprocess.PIPE,

@@ -458,8 +458,10 @@ static void check_version(void)
 int main(int argc, char **argv)
 {
     const int write = argc == 3 && strcmp(argv[1], "--write") == 0;
-    if (!write && argc != 2)
+    if (!write && argc != 2) {
+        fprintf(stderr, "usage: client [--write] DIR\n");
         return 2;
+    }
     for (int i = 0; i < COUNT; i++)
         for (int p = 0; p < PIXELS; p++)
             images[i][p] = (uint8_t)(i * 7 + p);
