@@ -108,15 +108,62 @@ alone() { # every header includes what it needs
     touch "$CAE_SCRATCH/alone"
 }
 
-install_package() {
-    cmake -S "$here" -B "$CAE_SCRATCH/cmake" -DCMAKE_INSTALL_PREFIX="$CAE_SCRATCH/prefix" &&
-        cmake --install "$CAE_SCRATCH/cmake"
+# without COMMAND...: where neither CMake nor pkg-config can find libcae.
+without() {
+    (
+        export PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR="$CAE_SCRATCH/nowhere"
+        "$@" -DCMAKE_DISABLE_FIND_PACKAGE_cae=ON
+    )
 }
 
-consume() { # DIRECTORY CMAKE-OPTION: another project uses the binding
-    cmake -S "$here/tests/consumer" -B "$CAE_SCRATCH/$1" "$2" &&
-        cmake --build "$CAE_SCRATCH/$1" &&
-        says "$CAE_SCRATCH/$1/consumer" accepted
+install_package() { # CMAKE-OPTION...
+    rm -rf "$CAE_SCRATCH/prefix"
+    cmake -S "$here" -B "$CAE_SCRATCH/cmake" "$@" &&
+        cmake --install "$CAE_SCRATCH/cmake" --prefix "$CAE_SCRATCH/prefix"
+}
+
+configure() { # DIRECTORY CMAKE-OPTION...: another project uses the binding
+    directory=$CAE_SCRATCH/$1
+    shift
+    cmake -S "$here/tests/consumer" -B "$directory" "$@"
+}
+
+consume() { # as configure; CMake's rpath finds the library for the program
+    configure "$@" && cmake --build "$directory" &&
+        LD_LIBRARY_PATH='' says "$directory/consumer" accepted
+}
+
+# lacks STATUS COMMAND...: it ends with STATUS, 0 or 1, and has said that libcae is missing.
+lacks() {
+    expected=$1
+    shift
+    without "$@" > "$CAE_SCRATCH/said" 2>&1
+    status=$?
+    cat "$CAE_SCRATCH/said"
+    [ "$status" -eq "$expected" ] && tr -s '\n ' '  ' < "$CAE_SCRATCH/said" | grep -q -F \
+        'libcae >= 1.0 was not found: set CMAKE_PREFIX_PATH or PKG_CONFIG_PATH'
+}
+
+# A folder with a CMake package of libcae, as an installed one has it.
+library_package() {
+    mkdir -p "$CAE_SCRATCH/libcae/lib/cmake/cae" || return
+    include=$(pkg-config --cflags-only-I cae | sed 's/^-I//; s/ *$//; s/ *-I/;/g')
+    cat > "$CAE_SCRATCH/libcae/lib/cmake/cae/cae-config.cmake" << END
+add_library(cae::cae SHARED IMPORTED)
+set_target_properties(cae::cae PROPERTIES IMPORTED_LOCATION "$CAE_LIBRARY"
+  INTERFACE_INCLUDE_DIRECTORIES "$include")
+END
+    cat > "$CAE_SCRATCH/libcae/lib/cmake/cae/cae-config-version.cmake" << 'END'
+set(PACKAGE_VERSION 1.0.0)
+set(PACKAGE_VERSION_COMPATIBLE TRUE)
+END
+}
+
+consume_packages() { # libcae from its own package, and none for pkg-config
+    library_package && (
+        export PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR="$CAE_SCRATCH/nowhere"
+        consume packages -DCMAKE_PREFIX_PATH="$CAE_SCRATCH/prefix;$CAE_SCRATCH/libcae"
+    )
 }
 
 # shellcheck disable=SC2086 # $CXX may be a compiler with flags
@@ -150,9 +197,19 @@ consume() { # DIRECTORY CMAKE-OPTION: another project uses the binding
     check 'the example of the README runs' "$CAE_SCRATCH/readme/example"
 }
 if command -v cmake > /dev/null; then
-    check 'the CMake package installs' install_package
-    check 'the CMake package, found' consume found -DCMAKE_PREFIX_PATH="$CAE_SCRATCH/prefix"
+    check 'the CMake package installs, without libcae' without install_package
+    prefix=-DCMAKE_PREFIX_PATH=$CAE_SCRATCH/prefix
+    check 'the CMake package, with libcae from pkg-config' \
+        consume found "$prefix" -DCMAKE_DISABLE_FIND_PACKAGE_cae=ON
+    check "the CMake package, with libcae's own" consume_packages
     check 'the CMake package, as a subdirectory' consume subdirectory -DSUBDIRECTORY=ON
+    check 'the CMake package names libcae where it is missing' lacks 1 configure missing "$prefix"
+    check 'the CMake package needs no pkg-config to do so' \
+        lacks 1 configure missing-tool "$prefix" -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON
+    check 'the CMake package is not found where it is optional' \
+        lacks 0 configure optional "$prefix" -DOPTIONAL=ON
+    check 'the subdirectory names libcae where it is missing' \
+        lacks 1 configure missing-subdirectory -DSUBDIRECTORY=ON
 else
     echo '# no cmake: its package was not tried'
 fi

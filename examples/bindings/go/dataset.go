@@ -79,7 +79,7 @@ func NewDataset[T Pixel](context *Context, images []T, channels, height, width i
 		pinned = []*resource{{release: pinner.Unpin}}
 	}
 	bytes := C.size_t(len(images)) * C.size_t(unsafe.Sizeof(pixel))
-	count := C.int64_t(imagesIn(len(images), channels, height, width))
+	count := countOf(len(images), channels, height, width)
 	dataset, err := newDataset(&context.handle, func(out **C.cae_dataset) C.cae_status {
 		return C.cae_go_dataset_create(out, context.c(), (*C.uchar)(unsafe.Pointer(first)), bytes, count,
 			c32(channels), c32(height), c32(width), &o)

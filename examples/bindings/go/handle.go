@@ -136,7 +136,12 @@ func floats(values []float32) (*C.float, C.size_t) {
 	return (*C.float)(unsafe.SliceData(values)), C.size_t(len(values))
 }
 
-// imagesIn says how many images of an extent there are; the library finds a remainder.
+// countOf is the number of images that the library is told. A remainder, or less than one image, is its error.
+func countOf(values int, extents ...int) C.int64_t {
+	return C.int64_t(max(imagesIn(values, extents...), min(values, 1)))
+}
+
+// imagesIn says how many whole images of an extent there are.
 func imagesIn(values int, extents ...int) int {
 	length := 1
 	for _, n := range extents {

@@ -88,7 +88,7 @@ func (r *Runner) into(part Part, y, x []float32, height, width int) error {
 	from, fromCount := floats(x)
 	return call(func() C.cae_status {
 		model, context := r.model.c(), r.lender.core.context
-		count := C.int64_t(imagesIn(len(x), r.reads(part), height, width))
+		count := countOf(len(x), r.reads(part), height, width)
 		h, w := c32(height), c32(width)
 		switch part {
 		case Encoder:

@@ -42,7 +42,7 @@ minor=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here"
 rm -rf "$CAE_SCRATCH/out" "$CAE_SCRATCH/readme"
-mkdir -p "$CAE_SCRATCH/readme"
+mkdir -p "$CAE_SCRATCH/readme" "$CAE_SCRATCH/path/to"
 
 # Go's cache does not know of headers outside of the package: let another header be another flag.
 header=$(echo '#include <cae/cae.h>' | cc $(pkg-config --cflags cae) -E -P - | cksum | tr ' ' _)
@@ -70,16 +70,13 @@ fi
 check "go vet has nothing to say" go vet .
 check "gofmt has nothing to say" sh -c 'found=$("$(go env GOROOT)/bin/gofmt" -d .) && echo "$found" && test -z "$found"'
 
-# The README's program, in a module of its own that refers to this one as the README says.
+# The README's program, in a module of its own with the lines of the README, which find the clone elsewhere.
+ln -sfn "$here/../../.." "$CAE_SCRATCH/path/to/libcae"
 sed -n '/^```go$/,/^```$/{/^```/d;p;}' README.md >"$CAE_SCRATCH/readme/main.go"
-cat >"$CAE_SCRATCH/readme/go.mod" <<END
-module readme
-
-go 1.24
-
-require cae v1.0.0
-replace cae => $here
-END
+{
+    printf 'module readme\n\ngo 1.%s\n\n' $least
+    sed -n '/^require cae/,/^```$/{/^```/d;p;}' README.md
+} >"$CAE_SCRATCH/readme/go.mod"
 cd "$CAE_SCRATCH/readme"
 check "the example of README.md runs" sh -c 'go run . >out && cat out && grep -q "bytes of safetensors, <nil>" out'
 

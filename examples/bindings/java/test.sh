@@ -28,5 +28,12 @@ if ! test -d classes || test -n "$(find "$here/src" -newer classes -print | head
   find "$here/src" -name '*.java' >sources
   javac -Xlint:all -Werror --release 17 -cp "$jna" -d classes @sources
 fi
+
+# What the README's reader has in one folder.
+rm -rf readme
+mkdir readme
+jar --create --file readme/cae-1.0.0.jar -C classes .
+ln -s "$jna" readme/jna.jar
+export CAE_README="$here/README.md"
 exec java -XX:TieredStopAtLevel=1 "-Djna.tmpdir=$CAE_SCRATCH/tmp" \
   -cp "classes:$jna" org.libcae.ContractTest

@@ -20,6 +20,12 @@ fi
 rm -rf node_modules/cae
 mkdir node_modules/cae
 tar -xzf cae-1.0.0.tgz --strip-components=1 -C node_modules/cae
-rm -rf test
+rm -rf test project
 cp -R "$here/test" test
+
+# What the README's reader has: a new project, and a clone elsewhere. npm finds koffi in its cache by now.
+mkdir -p project/path/to
+ln -s "$here/../../.." project/path/to/libcae
+(cd project && npm init --yes >/dev/null)
+export CAE_README="$here/README.md" npm_config_offline=true
 exec node --expose-gc --test-reporter=tap test/contract.test.mjs

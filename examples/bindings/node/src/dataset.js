@@ -67,7 +67,8 @@ export class Dataset extends Handle {
 function inMemory(context, data, { channels, height, width, count, layout, scale, borrow, ...unknown }) {
   const type = data instanceof Float32Array ? 'f32' : 'u8'; // what is neither is refused by the call
   const options = optionsOf('cae_dataset_options', { type, layout, scale, borrow, ...unknown });
-  count ??= Math.floor(data.length / (channels * height * width));
+  const whole = Math.floor(data.length / (channels * height * width));
+  count ??= Math.max(whole, Math.min(data.length, 1)); // less than one image is C's to refuse
   if (borrow && (data.buffer?.resizable || data.buffer?.growable))
     refuse(TypeError, 'data', 'memory of a fixed size, to borrow', data.buffer);
   // An empty array has nothing to borrow, nor to lose.

@@ -77,15 +77,15 @@ export class Model extends Handle {
   /** x [count][C][height][width] -> y, both Float32Array, C reading and writing their memory. `out` is
    * where y goes, a new array by default; `context` lends threads and keeps the error text. */
   forward(x, shape) {
-    return this.#run('cae_model_forward', 'whole', x, shape);
+    return this.#run('forward', 'whole', x, shape);
   }
 
   encode(x, shape) {
-    return this.#run('cae_model_encode', 'encoder', x, shape);
+    return this.#run('encode', 'encoder', x, shape);
   }
 
   decode(latent, shape) {
-    return this.#run('cae_model_decode', 'decoder', latent, shape);
+    return this.#run('decode', 'decoder', latent, shape);
   }
 
   /** How well the model reproduces a dataset, or undoes the noise it adds. */
@@ -134,13 +134,16 @@ export class Model extends Handle {
     else check(status, lent);
   }
 
-  #run(name, part, x, { height, width, count, out, context }) {
-    count ??= Math.floor(x.length / (this.channels(part).in * height * width));
+  #run(verb, part, x, { height, width, count, out, context } = {}) {
+    if (height === undefined || width === undefined)
+      throw new TypeError(`${verb} needs { height, width }`);
+    const whole = Math.floor(x.length / (this.channels(part).in * height * width));
     if (out === undefined) {
       const y = this.outputShape(height, width, part);
-      out = new Float32Array(count * y.channels * y.height * y.width);
+      out = new Float32Array((count ?? whole) * y.channels * y.height * y.width);
     }
-    this.#callWith(context, name, (lent) =>
+    count ??= Math.max(whole, Math.min(x.length, 1)); // less than one image is C's to refuse
+    this.#callWith(context, `cae_model_${verb}`, (lent) =>
       [out, out.length, this.#address, lent, x, x.length, count, height, width]);
     return out;
   }

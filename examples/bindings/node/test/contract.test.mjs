@@ -142,6 +142,18 @@ test('errors: shape, io, format, options', () => {
     { name: 'OptionsError', message: 'invalid options' });
 });
 
+test('errors: less than one image', () => {
+  const [few, none] = [new Float32Array(100), new Float32Array(0)];
+  const text = /the input has 100 values, expected 1 x 3x32x32/;
+  const shape = { height: 32, width: 32 };
+  assert.throws(() => model.forward(few, shape), { name: 'ShapeError', message: text });
+  assert.throws(() => model.encode(few, { ...shape, out: none }), { name: 'ShapeError', message: text });
+  assert.equal(model.forward(none, shape).length, 0);
+  assert.throws(() => new cae.Dataset(context, few, IMAGE),
+    { name: 'ShapeError', message: /1 images of 3x32x32 take 12288 bytes, the array has 400/ });
+  assert.throws(() => new cae.Dataset(context, none, IMAGE), cae.ArgumentError);
+});
+
 test('errors: what C would not notice', () => {
   const spec = new cae.Spec(context);
   assert.throws(() => spec.conv(1.5, 8), { name: 'TypeError', message: /in_channels.*1\.5/ });
@@ -156,6 +168,10 @@ test('errors: what C would not notice', () => {
     { name: 'TypeError', message: /Float32Array.*Float64Array/ });
   assert.throws(() => model.forward(new Float32Array(3071), { count: 1, height: 32, width: 32 }),
     cae.CaeError);
+  for (const verb of ['encode', 'decode', 'forward'])
+    for (const shape of [undefined, {}, { height: 32 }, 32])
+      assert.throws(() => model[verb](new Float32Array(3072), shape),
+        { name: 'TypeError', message: `${verb} needs { height, width }` });
   assert.throws(() => cae.mse(new Float32Array(2), new Float32Array(1)), cae.ShapeError);
   assert.throws(() => cae.Model.load(context, 'a\0b'), TypeError);
 });
@@ -282,6 +298,15 @@ test('the collector gives back what nobody closed', { skip: !globalThis.gc }, as
     await turn();
   }
   assert.ok(process.memoryUsage().rss - before < 100e6);
+});
+
+test('the README: its install line, its example', () => {
+  const readme = readFileSync(process.env.CAE_README, 'utf8');
+  const project = scratch('project'); // test.sh makes it, with path/to/libcae in it
+  const run = (command) => execFileSync('sh', ['-c', command], { cwd: project, encoding: 'utf8', stdio: 'pipe' });
+  run(/^ {4}(npm install .*)$/m.exec(readme)[1]);
+  writeFileSync(join(project, 'example.mjs'), /^```js\n(.*?)^```$/ms.exec(readme)[1]);
+  assert.match(run('node example.mjs'), /epoch 3: loss .*\nPSNR .* dB/);
 });
 
 test('other libraries are refused', () => {

@@ -1,15 +1,30 @@
-"""Structs that the library reads and fills."""
+"""Structs that the library reads and fills, and the enumerations among what it is told."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, Union
+import operator
+from enum import Enum, IntEnum
+from typing import Any, SupportsIndex, TypeVar, Union
 
 from ._library import ffi, lib
-from .errors import check
+from .enums import Activation, Cpu, Engine, Layout, Loss, OptimizerKind, Scale, Schedule
+from .errors import OptionsError, check
 
 Pair = Union[int, tuple[int, int]]  #: one extent for both directions, or (vertical, horizontal)
 
 Result = TypeVar("Result", bound=tuple[Any, ...])
+
+#: fields of options structs that are enumerations
+_ENUMS: dict[str, type[IntEnum]] = {
+    "activation": Activation,
+    "cpu": Cpu,
+    "engine": Engine,
+    "kind": OptimizerKind,
+    "layout": Layout,
+    "loss": Loss,
+    "scale": Scale,
+    "schedule": Schedule,
+}
 
 
 def initialized(name: str) -> Any:
@@ -23,8 +38,22 @@ def options(name: str, **fields: Any) -> Any:
     """An options struct: the library's defaults, then `fields`."""
     struct = initialized(name)
     for field, value in fields.items():
-        setattr(struct, field, value)
+        kind = _ENUMS.get(field)
+        setattr(struct, field, number(kind, value, field) if kind else value)
     return struct
+
+
+def number(kind: type[IntEnum], value: int | str, name: str) -> int:
+    """What C reads for the argument `name`: a member of `kind`, or its lower-case name, or an integer,
+    which is passed on as it is: a newer library may have more of them."""
+    names = [member.name.lower() for member in kind]
+    if isinstance(value, str) and value in names:
+        return kind[value.upper()]
+    foreign = isinstance(value, (Enum, bool)) and not isinstance(value, kind)
+    if isinstance(value, SupportsIndex) and not foreign:
+        return operator.index(value)
+    error = OptionsError if isinstance(value, str) else TypeError
+    raise error(f"{name}: expected one of {', '.join(names)}, found {value!r}")
 
 
 def values(kind: type[Result], struct: Any, **others: Any) -> Result:

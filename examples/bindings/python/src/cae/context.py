@@ -29,8 +29,8 @@ class Context(Handle):
         self,
         *,
         threads: int = 1,
-        engine: int = Engine.AUTO,
-        cpu: int = Cpu.AUTO,
+        engine: int | str = Engine.AUTO,
+        cpu: int | str = Cpu.AUTO,
         log: LogCallback | None = None,
     ) -> None:
         given = options("cae_context_options", threads=threads, engine=engine, cpu=cpu)

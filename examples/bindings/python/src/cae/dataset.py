@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ._arrays import Floats, floats_in, pointer, result
 from ._handle import Handle
 from ._library import c_text, ffi, lib
-from ._structs import options
+from ._structs import number, options
 from .context import Context
 from .enums import Layout, Scale, Split
 from .errors import ArgumentError, ShapeError
@@ -35,13 +35,14 @@ class Dataset(Handle):
         context: Context,
         images: NDArray[Any],
         *,
-        layout: int = Layout.NCHW,
-        scale: int = Scale.SIGNED,
+        layout: int | str = Layout.NCHW,
+        scale: int | str = Scale.SIGNED,
         borrow: bool = False,
     ) -> None:
         array = _images(images)
         if borrow and array is not images:
             raise ArgumentError("borrow needs a C-contiguous array of uint8 or float32")
+        layout = number(Layout, layout, "layout")
         count, *shape = array.shape
         channels, height, width = shape if layout != Layout.NHWC else shape[2:] + shape[:2]
         memory = pointer(array, "char[]")
@@ -71,15 +72,15 @@ class Dataset(Handle):
         context: Context,
         directory: str | bytes | os.PathLike[str],
         *,
-        split: int = Split.TRAIN,
-        scale: int = Scale.SIGNED,
+        split: int | str = Split.TRAIN,
+        scale: int | str = Scale.SIGNED,
     ) -> Dataset:
         """A directory with CIFAR-10's binary files, read into memory."""
         return cls._made(
             lib.cae_dataset_open_cifar10,
             context._c,
             c_text(directory),
-            split,
+            number(Split, split, "split"),
             options("cae_dataset_options", scale=scale),
             errors=context._c,
             keep=context._keep,
@@ -95,7 +96,7 @@ class Dataset(Handle):
         width: int = 32,
         *,
         seed: int,
-        scale: int = Scale.SIGNED,
+        scale: int | str = Scale.SIGNED,
     ) -> Dataset:
         """The built-in images: the same bytes for a seed on every machine."""
         return cls._made(

@@ -1,4 +1,5 @@
-"""The library's enumerations. Plain integers are accepted wherever one of these is."""
+"""The library's enumerations. Wherever one of these is accepted, so are its lower-case name and a plain
+integer."""
 
 from __future__ import annotations
 

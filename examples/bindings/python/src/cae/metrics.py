@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from ._arrays import Floats, floats_in, floats_out, pointer
 from ._library import ffi, lib
+from ._structs import number
 from .context import Context
 from .enums import SsimKind
 from .errors import ShapeError, check
@@ -32,7 +33,7 @@ def ssim(
     b: ArrayLike,
     data_range: float,
     *,
-    kind: int = SsimKind.GAUSSIAN11,
+    kind: int | str = SsimKind.GAUSSIAN11,
     context: Context | None = None,
 ) -> float:
     """Structural similarity of two images [channels][height][width].
@@ -45,7 +46,8 @@ def ssim(
     x, y = _same_shape(a, b)
     if x.ndim != 3:
         raise ShapeError(f"an image has {x.ndim} dimensions, expected 3")
-    return _double(context._c, lib.cae_ssim, pointer(x), pointer(y), *x.shape, data_range, kind)
+    window = number(SsimKind, kind, "kind")
+    return _double(context._c, lib.cae_ssim, pointer(x), pointer(y), *x.shape, data_range, window)
 
 
 def add_noise(values: Floats, sigma: float, *, seed: int, visit: int, image: int) -> None:

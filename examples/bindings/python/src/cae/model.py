@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ._arrays import Floats, floats_in, pointer, result
 from ._handle import Handle
 from ._library import c_text, ffi, lib, text
-from ._structs import initialized, options, values
+from ._structs import initialized, number, options, values
 from .context import Context
 from .dataset import Dataset
 from .enums import Part
@@ -90,13 +90,13 @@ class Model(Handle):
         """Fill the parameters from a file that need not say an architecture. All or nothing."""
         self._check(lib.cae_model_load_weights(self._c, c_text(path)))
 
-    def export_onnx(self, path: Path, part: int = Part.WHOLE) -> None:
+    def export_onnx(self, path: Path, part: int | str = Part.WHOLE) -> None:
         """Write a part of the model as ONNX, opset 13."""
-        self._check(lib.cae_model_export_onnx(self._c, part, c_text(path)))
+        self._check(lib.cae_model_export_onnx(self._c, _part(part), c_text(path)))
 
-    def to_onnx(self, part: int = Part.WHOLE) -> bytes:
+    def to_onnx(self, part: int | str = Part.WHOLE) -> bytes:
         """What export_onnx() would write."""
-        return self._bytes(lib.cae_model_export_onnx_memory, self._c, part)
+        return self._bytes(lib.cae_model_export_onnx_memory, self._c, _part(part))
 
     def _bytes(self, write: Any, *arguments: Any) -> bytes:
         size = ffi.new("size_t *")
@@ -120,18 +120,20 @@ class Model(Handle):
         """The parameters by name, such as "4.weight"."""
         return Tensors(self)
 
-    def channels(self, part: int = Part.WHOLE) -> tuple[int, int]:
+    def channels(self, part: int | str = Part.WHOLE) -> tuple[int, int]:
         """Channels that a part reads and writes."""
         counts = ffi.new("int32_t[2]")
-        self._check(lib.cae_model_channels(counts, counts + 1, self._c, ffi.NULL, part))
+        self._check(lib.cae_model_channels(counts, counts + 1, self._c, ffi.NULL, _part(part)))
         return counts[0], counts[1]
 
-    def output_shape(self, height: int, width: int, part: int = Part.WHOLE) -> tuple[int, int, int]:
+    def output_shape(
+        self, height: int, width: int, part: int | str = Part.WHOLE
+    ) -> tuple[int, int, int]:
         """What a part turns an input of that size into: (channels, height, width)."""
         shape = ffi.new("int32_t[3]")
         self._check(
             lib.cae_model_output_shape(
-                shape, shape + 1, shape + 2, self._c, ffi.NULL, part, height, width
+                shape, shape + 1, shape + 2, self._c, ffi.NULL, _part(part), height, width
             )
         )
         return shape[0], shape[1], shape[2]
@@ -209,6 +211,10 @@ class Model(Handle):
 
     def _details(self) -> str:
         return f" {self.layer_count} layers, {self.parameter_count} parameters"
+
+
+def _part(part: int | str) -> int:
+    return number(Part, part, "part")
 
 
 class Tensors(Mapping[str, Floats]):

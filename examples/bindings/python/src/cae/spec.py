@@ -33,7 +33,7 @@ class Spec(Handle):
         padding: Pair = 0,
         dilation: Pair = 1,
         bias: bool = True,
-        activation: int = Activation.NONE,
+        activation: int | str = Activation.NONE,
         slope: float = 0.01,
     ) -> Spec:
         """Append a convolution: P = (H + 2 padding - dilation (kernel - 1) - 1) // stride + 1."""
@@ -60,7 +60,7 @@ class Spec(Handle):
         dilation: Pair = 1,
         output_padding: Pair = 0,
         bias: bool = True,
-        activation: int = Activation.NONE,
+        activation: int | str = Activation.NONE,
         slope: float = 0.01,
     ) -> Spec:
         """Append a transposed convolution, the adjoint of the convolution with the same options:
@@ -89,7 +89,7 @@ class Spec(Handle):
         return self
 
 
-def _conv_options(*, bias: bool, activation: int, slope: float, **extents: Pair) -> Any:
+def _conv_options(*, bias: bool, activation: int | str, slope: float, **extents: Pair) -> Any:
     given = options("cae_conv_options", bias=bias, activation=activation, slope=slope)
     for name, extent in extents.items():
         vertical, horizontal = extent if isinstance(extent, tuple) else (extent, extent)

@@ -16,6 +16,11 @@ pub(crate) fn to_i64(value: impl TryInto<i64>) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
+/// How many images of `length` values the library is told. A remainder, or less than one image, is its error.
+pub(crate) fn count_of(values: usize, length: usize) -> i64 {
+    to_i64(values.checked_div(length).unwrap_or(0).max(values.min(1)))
+}
+
 /// A copy of a C text.
 ///
 /// # Safety

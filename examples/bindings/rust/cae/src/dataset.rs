@@ -1,7 +1,7 @@
 //! Images of one shape, by index.
 
 use crate::context::{Context, Shared};
-use crate::convert::{c_path, filled, to_i32, to_i64};
+use crate::convert::{c_path, count_of, filled, to_i32, to_i64};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use cae_sys as sys;
@@ -156,7 +156,7 @@ impl<'d> Dataset<'d> {
         raw.layout = options.layout as i32;
         raw.borrow = i32::from(borrow);
         let length = shape.iter().fold(1usize, |n, &extent| n.saturating_mul(extent));
-        let count = to_i64(images.len().checked_div(length).unwrap_or(0));
+        let count = count_of(images.len(), length);
         let [channels, height, width] = shape.map(to_i32);
         let (data, bytes, owner) = (images.as_ptr().cast(), size_of_val(images), context.shared.pointer());
         // SAFETY: a live context, as many bytes as the size says, a filled struct. Borrowed memory outlives

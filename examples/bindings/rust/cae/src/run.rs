@@ -1,7 +1,7 @@
 //! Running a part of a model, with the threads, scratch memory and error text of any context.
 
 use crate::context::Shared;
-use crate::convert::{to_i32, to_i64};
+use crate::convert::{count_of, to_i32};
 use crate::error::{Error, Result};
 use crate::model::{Model, Part};
 use cae_sys as sys;
@@ -71,7 +71,7 @@ pub(crate) fn run_into(
     x: &[f32],
     size: [usize; 2],
 ) -> Result<()> {
-    let count = x.len().checked_div(input_length(model, context, part, size)).unwrap_or(0);
+    let count = count_of(x.len(), input_length(model, context, part, size));
     let [height, width] = size.map(to_i32);
     // SAFETY: live handles; as many floats as the lengths say, and the slices cannot overlap.
     context.check(unsafe {
@@ -82,7 +82,7 @@ pub(crate) fn run_into(
             context.pointer(),
             x.as_ptr(),
             x.len(),
-            to_i64(count),
+            count,
             height,
             width,
         )

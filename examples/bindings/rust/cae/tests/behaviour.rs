@@ -48,7 +48,9 @@ fn sizes_that_do_not_fit_are_errors() {
     let context = context();
     let model = Model::reference(&context, SEED).unwrap();
     let x = vec![0.0; 3 * 32 * 32];
-    fails(model.forward(&x[1..], [32, 32]), ErrorKind::Shape, "the input has 3071 values");
+    let short = "the input has 3071 values, expected 1 x 3x32x32";
+    fails(model.forward(&x[1..], [32, 32]), ErrorKind::Shape, short);
+    fails(model.encode_into(&mut [], &x[1..], [32, 32]), ErrorKind::Shape, short);
     fails(model.forward_into(&mut [0.0; 9], &x, [32, 32]), ErrorKind::Shape, "the output has 9 values");
     fails(model.forward(&x, [0, 32]), ErrorKind::Argument, "");
     fails(model.encode(&x, [2, 2]), ErrorKind::Shape, "layer 0");
@@ -56,9 +58,10 @@ fn sizes_that_do_not_fit_are_errors() {
     fails(model.forward(&x, [usize::MAX, usize::MAX]), ErrorKind::Shape, "");
     fails(
         Dataset::new(&context, &x[1..], SHAPE, &Default::default()),
-        ErrorKind::Argument,
-        "0 images of 3x32x32",
+        ErrorKind::Shape,
+        "1 images of 3x32x32 take 12288 bytes, the array has 12284",
     );
+    fails(Dataset::new::<f32>(&context, &[], SHAPE, &Default::default()), ErrorKind::Argument, "0 images");
     let bytes = vec![0u8; 2 * 3 * 32 * 32 + 1];
     fails(Dataset::new(&context, &bytes, SHAPE, &Default::default()), ErrorKind::Shape, "6144 bytes");
     assert_eq!(model.forward(&[], [32, 32]).unwrap(), []);

@@ -52,8 +52,8 @@ public final class Cae {
     }
 
     private static LibCae load(String path) {
+        NativeLibrary found = find(path);
         try {
-            NativeLibrary found = NativeLibrary.getInstance(path);
             refuseOthers(path, found);
             for (Method method : LibCae.class.getMethods())
                 found.getFunction(method.getName()); // JNA would look only when it is called
@@ -61,6 +61,17 @@ public final class Cae {
         } catch (UnsatisfiedLinkError error) {
             throw new LibraryException(path + " is not a libcae this binding can use: "
                 + error.getMessage(), error);
+        }
+    }
+
+    private static NativeLibrary find(String path) {
+        try {
+            return NativeLibrary.getInstance(path);
+        } catch (UnsatisfiedLinkError error) {
+            String text = error.getMessage(); // of several lines; the second is the loader's first reason
+            throw new LibraryException("libcae was not found: " + text.lines().skip(1).findFirst().orElse(text)
+                + ". Needed is libcae 1.0.0 or later, ABI " + ABI
+                + "; install it, or set CAE_LIBRARY to the full path of the library", error);
         }
     }
 

@@ -42,7 +42,8 @@ public final class Dataset extends Handle {
             if (options.struct.borrow != 0 && !data.isDirect())
                 throw new IllegalArgumentException("only a direct buffer can be borrowed");
             options.struct.type = type.ordinal();
-            long count = length / Math.max(1, (long) shape.channels() * shape.height() * shape.width());
+            long whole = length / Math.max(1, (long) shape.channels() * shape.height() * shape.width());
+            long count = Math.max(whole, Math.min(length, 1)); // less than one image is C's to refuse
             return Cae.library().cae_dataset_create(out, context.address(), data,
                 new SizeT(length * bytesEach), count, shape.channels(), shape.height(), shape.width(), options.struct);
         }), options.struct.borrow != 0 ? data : null);

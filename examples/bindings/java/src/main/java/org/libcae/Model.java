@@ -228,7 +228,7 @@ public final class Model extends Handle {
         LibCae lib = Cae.library();
         FloatBuffer y = Buffers.out(to);
         FloatBuffer x = Buffers.in(from);
-        long count = count(part, x.remaining(), height, width);
+        long count = Math.max(count(part, x.remaining(), height, width), Math.min(x.remaining(), 1));
         callWith(lent, context -> switch (part) {
             case ENCODER -> lib.cae_model_encode(y, sizeOf(y), address(), context, x, sizeOf(x), count,
                 height, width);
@@ -239,7 +239,7 @@ public final class Model extends Handle {
         });
     }
 
-    /** Images in `length` values. A remainder is left for C to complain about. */
+    /** Whole images in `length` values. A remainder, or less than one image, is left for C to refuse. */
     private long count(Part part, int length, int height, int width) {
         int[] in = new int[1];
         with(model -> Cae.library().cae_model_channels(in, null, model, null, part.ordinal()));

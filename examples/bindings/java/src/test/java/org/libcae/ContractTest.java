@@ -18,6 +18,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.libcae.ConvOptions.Activation;
 import org.libcae.Model.Part;
 
@@ -74,6 +76,7 @@ public final class ContractTest {
         tap.test("the collector gives back what nobody closed", this::collector);
         tap.test("one model, a context a thread", this::threads);
         tap.test("other libraries are refused", this::libraries);
+        tap.test("the README: its command line, its example", this::readme);
         return tap.finish();
     }
 
@@ -243,7 +246,13 @@ public final class ContractTest {
             // as NIO itself says it
         }
         fails(ShapeException.class, "3071", () -> Metrics.mse(new float[3072], new float[3071]));
-        that(caught(() -> model.forward(y, direct(3071), 32, 32)) instanceof CaeException, "a short input");
+        String few = "the input has 100 values, expected 1 x 3x32x32";
+        fails(ShapeException.class, few, () -> model.forward(new float[100], 32, 32));
+        fails(ShapeException.class, few, () -> model.encode(y, direct(100), 32, 32));
+        same(0, model.forward(new float[0], 32, 32).length);
+        fails(ShapeException.class, "1 images of 3x32x32 take 3072 bytes, the array has 100",
+            () -> new Dataset(context, new byte[100], IMAGE));
+        fails(ArgumentException.class, "0 images", () -> new Dataset(context, new byte[0], IMAGE));
         fails(IllegalArgumentException.class, "direct", () -> new Dataset(context, FloatBuffer.allocate(3072),
             IMAGE, new DatasetOptions().borrow(true)));
     }
@@ -412,8 +421,27 @@ public final class ContractTest {
         starts("LibraryException ", "9.0.0 has ABI version 9, needed is 1",
             load(System.getenv("CAE_LIBRARY_OTHER_ABI")));
         starts("LibraryException ", "cae_abi_version", load("libm.so.6"));
-        starts("LibraryException ", "missing.so", load(scratch.resolve("missing.so").toString()));
+        String missing = scratch.resolve("missing.so").toString();
+        starts("LibraryException libcae was not found: " + missing + ": ", "set CAE_LIBRARY", load(missing));
         starts("1.0.0", "", load("")); // the system's search
+    }
+
+    /** test.sh makes the folder with the two archives in it. */
+    private void readme() throws Exception {
+        String text = Files.readString(Path.of(System.getenv("CAE_README")));
+        Path folder = scratch.resolve("readme");
+        Files.writeString(folder.resolve("Example.java"), find("(?ms)^```java\n(.*?)^```$", text));
+        ProcessBuilder builder = new ProcessBuilder("sh", "-c", find("(?m)^    (java -cp .*)$", text))
+            .directory(folder.toFile()).redirectErrorStream(true);
+        builder.environment().put("JDK_JAVA_OPTIONS", "-Djna.tmpdir=" + System.getProperty("jna.tmpdir"));
+        String output = new String(builder.start().getInputStream().readAllBytes());
+        that(output.endsWith(" dB\n") && Files.exists(folder.resolve("model.safetensors")), output);
+    }
+
+    private static String find(String pattern, String text) {
+        Matcher matcher = Pattern.compile(pattern).matcher(text);
+        that(matcher.find(), "nothing like " + pattern);
+        return matcher.group(1);
     }
 
     /** What a new process says that loads this library. */
