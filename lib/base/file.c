@@ -165,8 +165,8 @@ static int replace(const char *target, const char *sibling, int descriptor, cons
     return error;
 }
 
-cae_status cae__file_write(const cae_context *context, const char *path, const void *data,
-                           size_t size)
+static cae_status write_file(const cae_context *context, const char *path, const void *data,
+                             size_t size)
 {
     char *target = NULL;
     bool exists;
@@ -198,6 +198,18 @@ cae_status cae__file_write(const cae_context *context, const char *path, const v
     return status;
 }
 
+cae_status cae__path_check(const cae_context *context, const char *path)
+{
+    return path ? CAE_OK : cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
+}
+
+cae_status cae__file_deliver(const cae_context *context, const char *path, void *data, size_t size)
+{
+    const cae_status status = write_file(context, path, data, size);
+    cae__free(context, data);
+    return status;
+}
+
 cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,
                              const size_t *written)
 {
@@ -206,14 +218,15 @@ cae_status cae__buffer_check(const cae_context *context, const void *buffer, siz
                : cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", written ? "buffer" : "written");
 }
 
-cae_status cae__buffer_fill(void *buffer, size_t capacity, size_t *written,
-                            const cae_context *context, const void *data, size_t size)
+cae_status cae__buffer_deliver(void *buffer, size_t capacity, size_t *written,
+                               const cae_context *context, void *data, size_t size)
 {
+    const bool fits = !buffer || size <= capacity;
     *written = size;
-    if (buffer && capacity < size)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
-                         size, capacity);
-    if (buffer)
+    if (buffer && fits)
         memcpy(buffer, data, size);
-    return CAE_OK;
+    cae__free(context, data);
+    return fits ? CAE_OK
+                : cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
+                            size, capacity);
 }

@@ -16,15 +16,15 @@ cae_status cae__directory_check(const cae_context *context, const char *path);
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
                           const char *path);
 
-/* Write beside the target, sync, rename: whatever happens, `path` is what it was or all of `data`. */
-cae_status cae__file_write(const cae_context *context, const char *path, const void *data,
-                           size_t size);
-
-/* The same for calls that write into a caller's buffer, before and after the bytes are made: a NULL
- * buffer of 0 bytes only asks for their number. */
+/* The ends of calls that make a file: into a file, written beside the target, synced and renamed, so
+ * that whatever happens `path` is what it was or all of `data`; or into a caller's buffer, where NULL of
+ * 0 bytes only asks for their number. Both free `data`. What the caller gave is checked before it is
+ * made. */
+cae_status cae__path_check(const cae_context *context, const char *path);
+cae_status cae__file_deliver(const cae_context *context, const char *path, void *data, size_t size);
 cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,
                              const size_t *written);
-cae_status cae__buffer_fill(void *buffer, size_t capacity, size_t *written,
-                            const cae_context *context, const void *data, size_t size);
+cae_status cae__buffer_deliver(void *buffer, size_t capacity, size_t *written,
+                               const cae_context *context, void *data, size_t size);
 
 #endif

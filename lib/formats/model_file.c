@@ -66,16 +66,12 @@ cae_status cae_model_save(const cae_model *model, const char *path)
     if (!model)
         return CAE_ERR_ARGUMENT;
     const cae_context *context = model->handle.context;
-    if (!path)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
     unsigned char *data;
     size_t size;
-    cae_status status = to_bytes(&data, &size, model);
-    if (status != CAE_OK)
-        return status;
-    status = cae__file_write(context, path, data, size);
-    cae__free(context, data);
-    return status;
+    cae_status status = cae__path_check(context, path);
+    if (status == CAE_OK)
+        status = to_bytes(&data, &size, model);
+    return status == CAE_OK ? cae__file_deliver(context, path, data, size) : status;
 }
 
 cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
@@ -89,11 +85,8 @@ cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
     cae_status status = cae__buffer_check(context, buffer, capacity, written);
     if (status == CAE_OK)
         status = to_bytes(&data, &size, model);
-    if (status != CAE_OK)
-        return status;
-    status = cae__buffer_fill(buffer, capacity, written, context, data, size);
-    cae__free(context, data);
-    return status;
+    return status == CAE_OK ? cae__buffer_deliver(buffer, capacity, written, context, data, size)
+                            : status;
 }
 
 /* --- Reading -------------------------------------------------------------------------------------- */

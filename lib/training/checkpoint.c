@@ -85,16 +85,12 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
     if (!trainer)
         return CAE_ERR_ARGUMENT;
     const cae_context *context = trainer->handle.context;
-    if (!path)
-        return cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
     unsigned char *data;
     size_t size;
-    cae_status status = to_bytes(&data, &size, trainer);
-    if (status != CAE_OK)
-        return status;
-    status = cae__file_write(context, path, data, size);
-    cae__free(context, data);
-    return status;
+    cae_status status = cae__path_check(context, path);
+    if (status == CAE_OK)
+        status = to_bytes(&data, &size, trainer);
+    return status == CAE_OK ? cae__file_deliver(context, path, data, size) : status;
 }
 
 /* --- Reading -------------------------------------------------------------------------------------- */
