@@ -51,6 +51,31 @@ static int resolve_threads(int32_t asked)
     return count < 1 ? 1 : count > CAE__MAX_THREADS ? CAE__MAX_THREADS : (int)count;
 }
 
+/* There is no context yet to keep a text: the log hears it. */
+static cae_status refuse(const cae_context_options *o, cae_status status, const char *text)
+{
+    if (o->log)
+        o->log(o->log_user, CAE_LOG_WARNING, text);
+    return status;
+}
+
+static cae_status check_options(const cae_context_options *o)
+{
+    if (o->threads < 0 || o->threads > CAE__MAX_THREADS)
+        return refuse(o, CAE_ERR_OPTIONS, "cae_context_options: threads is not in 0 to 1024");
+    if (!o->allocate != !o->release)
+        return refuse(o, CAE_ERR_OPTIONS,
+                      "cae_context_options: allocate and release go together, one is NULL");
+    if (o->engine < CAE_ENGINE_AUTO || o->engine > CAE_ENGINE_DIRECT)
+        return refuse(o, CAE_ERR_OPTIONS, "cae_context_options: engine is not a CAE_ENGINE_ value");
+    if (o->cpu < CAE_CPU_AUTO || o->cpu > CAE_CPU_AVX512)
+        return refuse(o, CAE_ERR_OPTIONS, "cae_context_options: cpu is not a CAE_CPU_ value");
+    if (!cae__kernels_at(o->cpu))
+        return refuse(o, CAE_ERR_UNSUPPORTED,
+                      "cae_context_options: this machine or build lacks the instructions of cpu");
+    return CAE_OK;
+}
+
 cae_status cae_context_create(cae_context **out, const cae_context_options *options)
 {
     if (!out)
@@ -60,15 +85,10 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
     cae_context_options o = defaults;
     cae_status status =
         cae__options_read(NULL, &o, sizeof o, options, "cae_context_options");
+    if (status == CAE_OK)
+        status = check_options(&o);
     if (status != CAE_OK)
         return status;
-    if (o.threads < 0 || o.threads > CAE__MAX_THREADS || !o.allocate != !o.release ||
-        o.engine < CAE_ENGINE_AUTO || o.engine > CAE_ENGINE_DIRECT || o.cpu < CAE_CPU_AUTO ||
-        o.cpu > CAE_CPU_AVX512)
-        return CAE_ERR_OPTIONS;
-    const struct cae__kernels *kernels = cae__kernels_at(o.cpu);
-    if (!kernels)
-        return CAE_ERR_UNSUPPORTED;
     if (!o.allocate) {
         o.allocate = default_allocate;
         o.release = default_release;
@@ -84,7 +104,7 @@ cae_status cae_context_create(cae_context **out, const cae_context_options *opti
     context->threads = resolve_threads(o.threads);
     context->engine = o.engine;
     context->cpu = o.cpu == CAE_CPU_AUTO ? cae__best_cpu() : o.cpu;
-    context->kernels = kernels;
+    context->kernels = cae__kernels_at(o.cpu);
     context->allocate = o.allocate;
     context->release = o.release;
     context->allocator_user = o.allocator_user;

@@ -414,6 +414,23 @@ END_TEST
 
 /* --- Making a context ------------------------------------------------------------------------ */
 
+struct logged {
+    int lines;
+    int32_t level;
+    char text[256];
+    pthread_t thread;
+};
+
+static void keep_log(void *user, int32_t level, const char *text)
+{
+    struct logged *logged = user;
+
+    logged->lines++;
+    logged->level = level;
+    snprintf(logged->text, sizeof logged->text, "%s", text);
+    logged->thread = pthread_self();
+}
+
 static cae_status create_and_destroy(const cae_context_options *options)
 {
     cae_context *context = (void *)&options; /* anything but NULL */
@@ -427,13 +444,20 @@ static cae_status create_and_destroy(const cae_context_options *options)
 START_TEST(context_options_out_of_range)
 {
     struct heap heap = HEAP;
+    struct logged logged;
     cae_context_options options;
 
+/* Once without a log, once with one that hears which of the options it was. */
 #define REFUSED(status, field, value)                                                              \
     do {                                                                                           \
         options = heap_options(&heap, 1);                                                          \
         options.field = value;                                                                     \
         ck_assert_int_eq(create_and_destroy(&options), status);                                    \
+        logged = (struct logged){0};                                                               \
+        options.log = keep_log, options.log_user = &logged;                                        \
+        ck_assert_int_eq(create_and_destroy(&options), status);                                    \
+        ck_assert_int_eq(logged.lines, 1);                                                         \
+        ck_assert_msg(strstr(logged.text, #field), "%s: %s", #field, logged.text);                 \
     } while (0)
     REFUSED(CAE_ERR_OPTIONS, threads, -1);
     REFUSED(CAE_ERR_OPTIONS, threads, 1025);
@@ -709,23 +733,6 @@ START_TEST(a_forked_child_goes_on)
 END_TEST
 
 /* --- Log ------------------------------------------------------------------------------------- */
-
-struct logged {
-    int lines;
-    int32_t level;
-    char text[256];
-    pthread_t thread;
-};
-
-static void keep_log(void *user, int32_t level, const char *text)
-{
-    struct logged *logged = user;
-
-    logged->lines++;
-    logged->level = level;
-    snprintf(logged->text, sizeof logged->text, "%s", text);
-    logged->thread = pthread_self();
-}
 
 static cae_context *logging_context(struct heap *heap, struct logged *logged, int threads)
 {

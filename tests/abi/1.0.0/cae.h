@@ -154,7 +154,8 @@ typedef struct cae_context_options {
 cae_status cae_context_options_init(cae_context_options *options, uint32_t size);
 
 /** Make a context. No thread is started before there is work for it. CAE_ERR_UNSUPPORTED when the
- * machine or the build lacks the instruction set asked for. */
+ * machine or the build lacks the instruction set asked for. A failure has no context to keep its
+ * text: the log that the options name hears which of them was refused. */
 cae_status cae_context_create(cae_context **out, const cae_context_options *options);
 
 /** Give a context back. It lives on, error text included, while a handle made from it does. */
