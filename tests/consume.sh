@@ -112,6 +112,10 @@ by_cmake_elsewhere()
     sed 's/find_package(cae 1.0/find_package(cae 1.99/' "$outside/CMakeLists.txt" \
         >"$scratch/newer/CMakeLists.txt"
     cp "$outside/program.c" "$scratch/newer"
+    mkdir -p "$scratch/any"
+    sed 's/find_package(cae 1.0/find_package(cae/' "$outside/CMakeLists.txt" >"$scratch/any/CMakeLists.txt"
+    cp "$outside/program.c" "$scratch/any"
+    cmake -S "$scratch/any" -B "$scratch/any/build" -DCMAKE_PREFIX_PATH="$prefix"
     fails cmake -S "$scratch/newer" -B "$scratch/newer/build" -DCMAKE_PREFIX_PATH="$prefix" \
         2>"$scratch/why"
     grep -F 'cae-config.cmake, version: 1.' "$scratch/why"
@@ -154,10 +158,10 @@ check 'pkg-config, shared' by_pkg_config
 check 'pkg-config --static' by_pkg_config_static
 if command -v cmake >/dev/null; then
     check 'CMake, shared and static' by_cmake
-    check 'CMake, where the tree was moved, and no other version' by_cmake_elsewhere
+    check 'CMake, where the tree was moved, any version, and none that is not there' by_cmake_elsewhere
 else
     skip 'CMake, shared and static' 'no cmake'
-    skip 'CMake, where the tree was moved, and no other version' 'no cmake'
+    skip 'CMake, where the tree was moved, any version, and none that is not there' 'no cmake'
 fi
 check 'meson, from the system' by_meson_from_the_system
 check 'meson, as a subproject without OpenBLAS' by_meson_subproject
