@@ -13,7 +13,8 @@ What cannot run, such as the binding of a language that is not there, is skipped
   --valgrind   under valgrind's memcheck, in build/valgrind
   --peers      the comparisons with PyTorch, scikit-image, Python's safetensors and onnxruntime, none
                skipped: installs those too; in build/peers
-  --bindings   the bindings, none skipped: installs the toolchains of their languages; in build/bindings
+  --bindings   the bindings, with the toolchains of their languages, which it installs (a distribution's
+               may be too old for one: that is said); in build/bindings
 END
 }
 
