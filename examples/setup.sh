@@ -32,6 +32,7 @@ setup_table='
   javac        default-jdk-headless,libjna-java  java-17-openjdk-devel,maven  jdk17-openjdk,maven  openjdk17,maven  openjdk@17,maven
   luajit       luajit             luajit              luajit      luajit           luajit
   torch        python3-torch,python3-skimage  python3-torch,python3-scikit-image  python-pytorch,python-scikit-image  py3-pytorch,py3-scikit-image  pytorch
+  matplotlib   python3-matplotlib  python3-matplotlib  python-matplotlib  py3-matplotlib  -
   venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python'
 
 # is_here NEED - and recent enough?
@@ -44,6 +45,7 @@ is_here()
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
+        matplotlib) /usr/bin/python3 -c 'import matplotlib' ;;
         cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;
         venv) python3 -c 'import ensurepip, venv' ;;
         *) command -v "$1" ;;
