@@ -111,13 +111,17 @@ static long median_kilobytes(const struct sample *samples, size_t first, size_t 
 }
 
 /* Resident memory wanders by a few MB with what the tenants happen to hold and how malloc's arenas are
- * cut up; a leak of one small block a call would be gigabytes in an hour, and a few MB in seconds. */
-static void judge_memory(const struct sample *samples, size_t count)
+ * cut up: nothing to judge in seconds, while in an hour a leak of 16 bytes a call is hundreds of MB. */
+static void judge_memory(const struct sample *samples, size_t count, double seconds)
 {
     const long early = median_kilobytes(samples, count / 4, count / 2);
     const long late = median_kilobytes(samples, count - count / 4, count);
-    verdict(late <= early + early / 20 + 4096,
-            "resident memory: median %ld KB in the second quarter, %ld KB in the last", early, late);
+    if (seconds < 60)
+        printf("ok - resident memory: %ld KB, then %ld KB # skip not judged in less than a minute\n",
+               early, late);
+    else
+        verdict(late <= early + early / 20 + 4096,
+                "resident memory: median %ld KB in the second quarter, %ld KB in the last", early, late);
 }
 
 static long most_threads(const struct sample *samples, size_t first, size_t last)
@@ -249,7 +253,7 @@ int main(int argc, char **argv)
     verdict(left == threads, "threads: %ld before, %ld after, at most %ld in the first half, %ld in "
             "the second", threads, left, most_threads(samples, 0, count / 2),
             most_threads(samples, count / 2, count));
-    judge_memory(samples, count);
+    judge_memory(samples, count, o.seconds);
     /* the C library keeps about 2 KB for each thread that ran at the same time */
     verdict(kept < 65536, "memory in use: %ld bytes more after than before", kept);
     for (int i = 0; i < SOAK_KINDS; i++)
