@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +44,10 @@ static uint32_t machine_hash(void)
     return hash;
 }
 
-static void name_sibling(char *name, size_t capacity, const char *directory, int number)
+static void name_sibling(char *name, size_t capacity, const char *directory, uint32_t machine,
+                         int number)
 {
-    snprintf(name, capacity, "%s/.cae-%08x-%d.tmp", directory, (unsigned)machine_hash(), number);
+    snprintf(name, capacity, "%s/.cae-%08" PRIx32 "-%d.tmp", directory, machine, number);
 }
 
 /* False with EWOULDBLOCK when somebody holds it, with another reason when there are no locks here. */
@@ -69,7 +71,7 @@ static int open_again(const char *name, int flags, mode_t mode)
 {
     int descriptor;
     do
-        descriptor = open(name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+        descriptor = open(name, flags | O_CLOEXEC, mode);
     while (descriptor < 0 && errno == EINTR);
     return descriptor;
 }
@@ -80,7 +82,7 @@ static bool remove_leftover(const char *name)
     struct stat info;
     if (lstat(name, &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid())
         return false;
-    const int descriptor = open_again(name, O_WRONLY | O_NONBLOCK, 0);
+    const int descriptor = open_again(name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
     if (descriptor < 0)
         return false;
     const bool gone = lock(descriptor) && leads_to(name, descriptor) && unlink(name) == 0;
@@ -110,7 +112,7 @@ static int move_from_standard(int descriptor, const char *name)
 /* A new file, locked where there are locks. EEXIST asks for another name. */
 static int make_sibling(const char *name, mode_t mode)
 {
-    const int descriptor = open_again(name, O_WRONLY | O_CREAT | O_EXCL, mode);
+    const int descriptor = open_again(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     if (descriptor < 0)
         return -1;
     if ((lock(descriptor) || errno != EWOULDBLOCK) && leads_to(name, descriptor))
@@ -123,23 +125,25 @@ static int make_sibling(const char *name, mode_t mode)
 /* Several writers may have been killed at once: the names behind ours are looked at too. */
 static int create_sibling(char *name, size_t capacity, const char *directory, mode_t mode)
 {
-    int descriptor = -1, number;
-    for (number = 0; number < MOST_NAMES; number++) {
-        name_sibling(name, capacity, directory, number);
+    const uint32_t machine = machine_hash();
+    int descriptor = -1, number = -1;
+    do {
+        name_sibling(name, capacity, directory, machine, ++number);
         descriptor = make_sibling(name, mode);
-        if (descriptor < 0 && errno == EEXIST && remove_leftover(name))
-            descriptor = make_sibling(name, mode);
-        if (descriptor >= 0 || errno != EEXIST)
-            break;
-    }
+        if (descriptor < 0 && errno == EEXIST) {
+            if (remove_leftover(name))
+                descriptor = make_sibling(name, mode);
+            else
+                errno = EEXIST;
+        }
+    } while (descriptor < 0 && errno == EEXIST && number < MOST_NAMES - 1);
     if (descriptor < 0)
         return -1;
-    for (int next = number + 1; next < MOST_NAMES; next++) {
-        name_sibling(name, capacity, directory, next);
-        if (!remove_leftover(name))
-            break;
-    }
-    name_sibling(name, capacity, directory, number);
+    int next = number;
+    do
+        name_sibling(name, capacity, directory, machine, ++next);
+    while (remove_leftover(name) && next < MOST_NAMES - 1);
+    name_sibling(name, capacity, directory, machine, number);
     return descriptor;
 }
 
