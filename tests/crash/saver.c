@@ -3,6 +3,7 @@
  *   saver train PATH STEPS [KEEP]  train and save PATH after every step; go on from PATH if it is there.
  *                                  KEEP: each checkpoint is saved as KEEP-<step> too
  *   saver save PATH SEED           save a model; print "status, text" and check that no descriptor leaks
+ *   saver few PATH DESCRIPTORS     save with a limit on open descriptors
  *   saver loop PATH SECONDS        save models of seeds 1 and 2 in turns, by renaming
  *   saver scribble PATH SECONDS    the same by writing into the file that is there
  *   saver load PATH SECONDS        load in a loop: each time one of the two models, or a status
@@ -26,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +145,20 @@ static int save(const char *path, uint64_t seed)
         fprintf(stderr, "%d descriptors before, %d after\n", before, after);
         return BROKEN;
     }
+    return status ? FAILED : 0;
+}
+
+static int few(const char *path, rlim_t most)
+{
+    cae_model *model = model_of(context, 2);
+    struct rlimit limit;
+    cae_status status;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    status = cae_model_save(model, path);
+    printf("%d, %s\n", (int)status, cae_context_error(context));
     return status ? FAILED : 0;
 }
 
@@ -348,6 +364,7 @@ int main(int argc, char **argv)
     must(cae_context_create(&context, NULL), "context");
     return !strcmp(what, "train")      ? train(path, (long)number, argc > 4 ? argv[4] : NULL)
            : !strcmp(what, "save")     ? save(path, (uint64_t)number)
+           : !strcmp(what, "few")      ? few(path, (rlim_t)number)
            : !strcmp(what, "loop")     ? loop(path, number)
            : !strcmp(what, "scribble") ? scribble(path, number)
            : !strcmp(what, "load")     ? load(path, number)
