@@ -117,6 +117,15 @@ static void sync_directory_of(const char *path)
     free(directory);
 }
 
+void file_tidy(const char *path)
+{
+    char *beside = sibling(path);
+
+    if (beside)
+        unlink(beside);
+    free(beside);
+}
+
 bool file_rename(const char *from, const char *to)
 {
     if (rename(from, to))

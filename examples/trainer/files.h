@@ -22,6 +22,9 @@ bool file_save(const char *path, const void *data, size_t size);
 /* Add to the end of `path`, synced; on failure the file is cut back to what it was. */
 bool file_append(const char *path, const void *data, size_t size);
 
+/* Remove what a run that was killed while it saved `path` has left. */
+void file_tidy(const char *path);
+
 bool file_rename(const char *from, const char *to);
 void file_remove(const char *path);
 /* Written to before the other was. False when one is not there. */

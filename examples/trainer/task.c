@@ -112,7 +112,14 @@ static bool open_outputs(struct run *run)
     };
     if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->model || !o->checkpoint)
         return fail("out of memory");
-    return directory_make(out) && directory_lock(&o->lock, out);
+    if (!directory_make(out) || !directory_lock(&o->lock, out))
+        return false;
+    file_tidy(o->metrics);
+    file_tidy(o->log);
+    file_tidy(o->log_aside);
+    file_tidy(o->loss);
+    file_tidy(o->samples);
+    return true;
 }
 
 static void close_outputs(struct outputs *o)

@@ -29,7 +29,8 @@
 #include <unistd.h>
 
 #define MOST_NAMES 1000
-#define NAME_ROOM 32 /* "/.cae-0123abcd-999.tmp" */
+#define LOOK_BEHIND 8
+#define NAME_ROOM 32 /* "/.cae-0123abcd-1007.tmp" */
 
 /* --- Names and locks ---------------------------------------------------------------------------- */
 
@@ -122,7 +123,7 @@ static int make_sibling(const char *name, mode_t mode)
     return -1;
 }
 
-/* Several writers may have been killed at once: the names behind ours are looked at too. */
+/* Several writers may have been killed at once: a few names behind ours are looked at too. */
 static int create_sibling(char *name, size_t capacity, const char *directory, mode_t mode)
 {
     const uint32_t machine = machine_hash();
@@ -139,10 +140,10 @@ static int create_sibling(char *name, size_t capacity, const char *directory, mo
     } while (descriptor < 0 && errno == EEXIST && number < MOST_NAMES - 1);
     if (descriptor < 0)
         return -1;
-    int next = number;
-    do
-        name_sibling(name, capacity, directory, machine, ++next);
-    while (remove_leftover(name) && next < MOST_NAMES - 1);
+    for (int next = number + 1; next <= number + LOOK_BEHIND; next++) {
+        name_sibling(name, capacity, directory, machine, next);
+        remove_leftover(name);
+    }
     name_sibling(name, capacity, directory, machine, number);
     return descriptor;
 }

@@ -475,6 +475,61 @@ def failing_calls():
 
 # --- Changed while it is read ----------------------------------------------------------------------
 
+def wait_until_open(tracer, path):
+    """And a moment longer, so that it has been looked at."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end and tracer.poll() is None:
+        try:
+            with open('/proc/%d/task/%d/children' % (tracer.pid, tracer.pid)) as file:
+                children = file.read().split()
+            for child in children:
+                for descriptor in os.listdir('/proc/%s/fd' % child):
+                    if os.readlink('/proc/%s/fd/%s' % (child, descriptor)) == path:
+                        time.sleep(0.1)
+                        return
+        except OSError:
+            pass
+        time.sleep(0.005)
+    raise Broken('the reader never opened ' + path)
+
+
+def change_during_a_read():
+    """Between looking at the file and reading it, which strace makes long."""
+    if strace_works():
+        return 'SKIP ' + strace_works()
+    place = Place(os.path.join(scratch, 'reading'))
+    log = os.path.join(scratch, 'reads')
+    command(saver, 'open', place.path, 0, wrapper=('strace', '-y', '-o', log, '-e', 'trace=read'))
+    with open(log, errors='replace') as file:
+        reads = [line for line in file if line.startswith('read(')]
+    count = 1 + next(at for at, line in enumerate(reads) if place.path in line)
+    with open(os.path.join(scratch, 'new'), 'rb') as file:
+        other = file.read()
+
+    def write_into(mode, data):
+        with open(place.path, mode) as file:
+            file.write(data)
+
+    changes = {'written over': (lambda: write_into('r+b', other), 'changed while it was read'),
+               'cut off and written again': (lambda: write_into('wb', other), 'changed while it was read'),
+               'appended to': (lambda: write_into('ab', b'x'), 'changed while it was read'),
+               'cut off': (lambda: os.truncate(place.path, 5000), 'became shorter'),
+               'emptied': (lambda: os.truncate(place.path, 0), 'became shorter'),
+               'replaced': (lambda: command(saver, 'save', place.path, 2), None),
+               'removed': (lambda: os.unlink(place.path), None)}
+    for what, (change, text) in changes.items():
+        place.restore()
+        open_files = os.path.join(scratch, 'reading-log')
+        reader = subprocess.Popen(['strace', '-o', open_files, '-e', 'trace=read', '-e',
+                                   'inject=read:delay_enter=1000000:when=%d' % count,
+                                   saver, 'open', place.path, '0'], env=ENV, stdout=subprocess.PIPE)
+        wait_until_open(reader, place.path)
+        change()
+        said = reader.communicate(timeout=30)[0].decode()
+        require(said.startswith('0, ') if text is None else said.startswith('-5, ') and text in said,
+                '%s: expected %s, found %s' % (what, text, said))
+
+
 def read_while(writer, seconds):
     path = os.path.join(tempfile.mkdtemp(dir=scratch), 'model')
     require(command(saver, 'save', path, 1).code == 0, 'cannot save')
@@ -508,6 +563,7 @@ def main(options):
     check('saves by four threads', simple, 'threads', 100)
     check('no standard descriptors, and somebody prints', simple, 'deaf', 200)
     check('each system call of a save fails', failing_calls)
+    check('a file that changes during a read', change_during_a_read)
     check('loads while the file is replaced', read_while, 'loop', options.seconds)
     check('loads while the file is written into', read_while, 'scribble', options.seconds)
     print('1..%d' % number)

@@ -6,6 +6,7 @@
  *   saver few PATH DESCRIPTORS     save with a limit on open descriptors
  *   saver loop PATH SECONDS        save models of seeds 1 and 2 in turns, by renaming
  *   saver scribble PATH SECONDS    the same by writing into the file that is there
+ *   saver open PATH 0              load once; print "status, text"
  *   saver load PATH SECONDS        load in a loop: each time one of the two models, or a status
  *   saver storm PATH SAVES         save while a timer's signals interrupt every call that can be
  *   saver threads PATH SAVES       four threads save to PATH-<n>, all in one directory
@@ -209,6 +210,16 @@ static int scribble(const char *path, double seconds)
     return 0;
 }
 
+static int open_once(const char *path)
+{
+    cae_model *model = NULL;
+    const cae_status status = cae_model_load(&model, context, path);
+
+    printf("%d, %s\n", (int)status, cae_context_error(context));
+    cae_model_destroy(model);
+    return status ? FAILED : 0;
+}
+
 static int load(const char *path, double seconds)
 {
     const struct bytes known[2] = {bytes_of(model_of(context, 1)), bytes_of(model_of(context, 2))};
@@ -367,6 +378,7 @@ int main(int argc, char **argv)
            : !strcmp(what, "few")      ? few(path, (rlim_t)number)
            : !strcmp(what, "loop")     ? loop(path, number)
            : !strcmp(what, "scribble") ? scribble(path, number)
+           : !strcmp(what, "open")     ? open_once(path)
            : !strcmp(what, "load")     ? load(path, number)
            : !strcmp(what, "storm")    ? storm(path, (long)number)
            : !strcmp(what, "threads")  ? threads(path, (long)number)
