@@ -132,10 +132,12 @@ bool history_recover(const char *aside, const char *path, const char *checkpoint
 {
     struct history rows = {0};
     const bool good = history_load(&rows, aside, INT64_MAX);
-    const bool belongs = good && rows.count && rows.rows[rows.count - 1].step == last_step &&
+    const bool belongs = rows.count && rows.rows[rows.count - 1].step == last_step &&
                          !file_is_older(checkpoint, aside);
 
     history_free(&rows);
+    if (!good)
+        return false;
     if (belongs)
         return file_rename(aside, path);
     file_remove(aside);

@@ -38,7 +38,7 @@ bool history_save_aside(const struct history *history, const char *aside);
 bool history_take_place(struct history *history, const char *aside, const char *path);
 
 /* A run that was killed just before its log took its place: do so now if it is the log of this
- * checkpoint; else remove what is aside. */
+ * checkpoint; else remove what is aside. A file that is no log is an error there too. */
 bool history_recover(const char *aside, const char *path, const char *checkpoint,
                      int64_t last_step);
 

@@ -577,6 +577,9 @@ if __name__ == '__main__':
     parser.add_argument('programs', nargs='*')
     given = parser.parse_args()
     saver, denoise = build_of(given)
+    if not sys.platform.startswith('linux'):
+        print('1..0 # SKIP mounts, strace and /proc are Linux')
+        sys.exit(0)
     # once more, in a mount namespace of its own, where that may be made
     if 'CAE_DISK_UNSHARED' not in os.environ and shutil.which('unshare') and \
             subprocess.run(['unshare', '-m', 'true'], stderr=subprocess.DEVNULL).returncode == 0:

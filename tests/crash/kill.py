@@ -116,13 +116,14 @@ class Trainer:
             run(self.command(os.path.join(scratch, 'timed')))
             self.seconds = time.monotonic() - began
             shutil.rmtree(os.path.join(scratch, 'timed'))
-        if over_older:
-            self.older_directory = self.make(scratch, 'older', self.older, 2)
+        if over_older:  # which stopped at the very step of the new run's first checkpoint
+            self.older_directory = self.make(scratch, 'older', self.older, 2, 1)
+            self.older_reference = self.make(scratch, 'older-reference', {}, 2)
 
-    def make(self, scratch, name, states, seed):
+    def make(self, scratch, name, states, seed, most=None):
         """A whole run, and the checkpoint of each of its epochs."""
         directory = os.path.join(scratch, name)
-        for epochs in range(1, self.epochs + 1):
+        for epochs in range(1, (most or self.epochs) + 1):
             run(self.command(directory, seed, epochs))
             states[digest(os.path.join(directory, 'checkpoint.safetensors'))] = epochs
         return directory
@@ -191,7 +192,7 @@ class Trainer:
             copy = directory + '-older'
             shutil.copytree(directory, copy)
             run(self.command(copy, 2) + ['--resume', os.path.join(copy, 'checkpoint.safetensors')])
-            self.same(copy, self.older_directory)
+            self.same(copy, self.older_reference)
             shutil.rmtree(copy)
         run(command)
         self.same(directory, reference)
