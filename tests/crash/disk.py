@@ -292,6 +292,37 @@ def deeper_than_a_path():
         os.close(before)
 
 
+def one_run_at_a_time():
+    target = Trainer(denoise, tempfile.mkdtemp(dir=scratch), False)
+    out = os.path.join(scratch, 'shared')
+    require(command(*target.command(out, epochs=1)).code == 0, 'the first run')
+    before = {name: digest(os.path.join(out, name)) for name in os.listdir(out)}
+    holder = os.open(out, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    said = command(*target.command(out, seed=2))
+    os.close(holder)
+    require(said.code == 1 and 'another run is writing to the directory ' + out in said.text,
+            'exit code %d: %s' % (said.code, said.text))
+    require(before == {name: digest(os.path.join(out, name)) for name in os.listdir(out)}, 'it wrote')
+    target.finish(out)
+
+
+def torn_log():
+    """Power failed while rows behind the checkpoint were written: they are dropped, whatever they are."""
+    for tail in (b'6,2,0.1', b'6,2,0.1,0.001,20.0\n7,2,0.', b'6,2,\0\0\0\0\0\n', b'\0' * 100, b'\xff\n\n\n',
+                 b'3,1,0.1,0.001,20.0\n'):
+        target = Trainer(denoise, tempfile.mkdtemp(dir=scratch), False, torn_log.like)
+        torn_log.like = target
+        out = tempfile.mkdtemp(dir=scratch)
+        require(command(*target.command(out, epochs=1)).code == 0, 'the first run')
+        with open(os.path.join(out, 'log.csv'), 'ab') as file:
+            file.write(tail)
+        target.finish(out)
+
+
+torn_log.like = None
+
+
 # --- In the way ------------------------------------------------------------------------------------
 
 def in_the_way():
@@ -469,6 +500,7 @@ def failing_calls():
                     '%s: left %s' % (what, leftovers(place.directory)))
             place.restore()
             require(not leftovers(place.directory), what + ': left after the next save')
+    require(outcome['replaced, not synced'] == 3, 'a directory that cannot be synced: EIO, ENOSPC, EDQUOT')
     return '%d failures of %d calls: %s' % (5 * len(calls), len(calls), ', '.join(
         '%s %d' % item for item in outcome.items()))
 
@@ -554,6 +586,8 @@ def main(options):
     check('targets that are no files', strange_targets)
     check('forms of a path', path_forms)
     check('a directory deeper than a path may be long', deeper_than_a_path)
+    check('one run at a time in a directory', one_run_at_a_time)
+    check('a log with a torn end', torn_log)
     check('things in the way', in_the_way)
     check('mode and group stay', modes)
     check('a private file is replaced in private', private_under_way)
