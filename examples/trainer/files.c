@@ -264,8 +264,8 @@ bool directory_make(const char *path)
     return good;
 }
 
-/* The system gives the lock back when the process ends, however it ends. Where directories cannot be
- * locked, as on NFS, nobody is kept out. */
+/* The system gives the lock back when the process ends, however it ends. Where directories cannot
+ * be locked, as on NFS, nobody is kept out. */
 bool directory_lock(int *lock, const char *path)
 {
     *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -47,8 +47,8 @@ static bool parse_row(struct history_row *row, const char *line)
            isfinite(row->images_per_second);
 }
 
-/* Steps follow one another, so the first that goes back or is damaged tells a foreign file. What lies
- * behind the last step may be anything: power failed while it was written. */
+/* Steps follow one another, so the first that goes back or is damaged tells a foreign file. What
+ * lies behind the last step may be anything: power failed while it was written. */
 static bool load_rows(struct history *history, char *text, const char *path, int64_t last_step)
 {
     int64_t previous = 0;

@@ -25,8 +25,8 @@ bool history_add(struct history *history, const struct history_row *row);
 void history_free(struct history *history);
 
 /* Take in the rows of `path` up to `last_step`: what a resumed run has behind it. A missing file is
- * fine, and so is anything behind that step: it was not finished. A file that is not such a log is an
- * error, and stays as it is. */
+ * fine, and so is anything behind that step: it was not finished. A file that is not such a log is
+ * an error, and stays as it is. */
 bool history_load(struct history *history, const char *path, int64_t last_step);
 
 /* Bring `path` up to date: the first call replaces it, the others append. */

@@ -110,7 +110,8 @@ static bool open_outputs(struct run *run)
         .checkpoint = path_join(out, "checkpoint.safetensors"),
         .lock = -1,
     };
-    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->model || !o->checkpoint)
+    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->model ||
+        !o->checkpoint)
         return fail("out of memory");
     if (!directory_make(out) || !directory_lock(&o->lock, out))
         return false;

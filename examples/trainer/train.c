@@ -33,8 +33,9 @@ static bool save_both(struct run *run)
 }
 
 /* The run may be killed at any moment, and the log must have all rows of the checkpoint that stands
- * beside it. A log that goes on is therefore saved first: a resume drops rows that no checkpoint knows
- * of. A new one must not come to stand beside an older run's checkpoint, nor the other way round. */
+ * beside it. A log that goes on is therefore saved first: a resume drops rows that no checkpoint
+ * knows of. A new one must not come to stand beside an older run's checkpoint, nor the other way
+ * round. */
 static bool save_checkpoint(struct run *run)
 {
     const bool new_log = !run->history.on_disk && !run->first_step;

@@ -53,9 +53,10 @@ static cae_status read_all(unsigned char *data, size_t size, int descriptor,
     return CAE_OK;
 }
 
-/* Who replaces a file by renaming does not disturb its readers; who writes into it does. Half of one
- * model and half of another is a model like any other, so it must be noticed here. Two writes within
- * one tick of the file system's clock look like one; Linux since 6.13 tells those apart too. */
+/* Who replaces a file by renaming does not disturb its readers; who writes into it does. Half of
+ * one model and half of another is a model like any other, so it must be noticed here. Two writes
+ * within one tick of the file system's clock look like one; Linux since 6.13 tells those apart
+ * too. */
 static cae_status check_unchanged(int descriptor, const struct stat *before,
                                   const cae_context *context, const char *path)
 {

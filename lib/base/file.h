@@ -18,15 +18,16 @@ cae_status cae__directory_check(const cae_context *context, const char *path);
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
                           const char *path);
 
-/* replace.c: make `path` hold `data`, in one step. Killed at any moment, or without power, `path` is what it
- * was or all of `data`; after an error it is what it was, but for the one that says that the directory
- * could not be synced. After CAE_OK it is `data`, also without power where the directory can be synced. */
+/* replace.c: make `path` hold `data`, in one step. Killed at any moment, or without power, `path`
+ * is what it was or all of `data`; after an error it is what it was, but for the one that says that
+ * the directory could not be synced. After CAE_OK it is `data`, also without power where the
+ * directory can be synced. */
 cae_status cae__file_replace(const cae_context *context, const char *path, const void *data,
                              size_t size);
 
-/* The ends of calls that make a file: into a file, replaced as above; or into a caller's buffer, where NULL of
- * 0 bytes only asks for their number. Both free `data`. What the caller gave is checked before it is
- * made. */
+/* The ends of calls that make a file: into a file, replaced as above; or into a caller's buffer,
+ * where NULL of 0 bytes only asks for their number. Both free `data`. What the caller gave is
+ * checked before it is made. */
 cae_status cae__path_check(const cae_context *context, const char *path);
 cae_status cae__file_deliver(const cae_context *context, const char *path, void *data, size_t size);
 cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,

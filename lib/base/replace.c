@@ -1,21 +1,22 @@
 /* replace.c - a file replaced in one step: the new one is written beside it under a temporary name,
  * synced, and renamed over it. What a system of another kind does otherwise is all here.
  *
- * A process that is killed leaves its temporary file behind, and whoever saves in that directory next
- * takes it away. It must not take that of a live writer. A writer holds a lock (flock) on its file,
- * which the system gives back when the process ends, however it ends; and a name changes hands only
- * under the lock of the file that it leads to:
+ * A process that is killed leaves its temporary file behind, and whoever saves in that directory
+ * next takes it away. It must not take that of a live writer. A writer holds a lock (flock) on its
+ * file, which the system gives back when the process ends, however it ends; and a name changes
+ * hands only under the lock of the file that it leads to:
  *
- *   a writer    makes the file (O_EXCL), locks it, sees that the name still leads to it; writes; renames
- *               or removes it; and only then closes it
- *   a cleaner   opens the file that it finds, locks it without waiting, sees that the name still leads
- *               to it, removes the name, and closes it
+ *   a writer    makes the file (O_EXCL), locks it, sees that the name still leads to it; writes;
+ *               renames or removes it; and only then closes it
+ *   a cleaner   opens the file that it finds, locks it without waiting, sees that the name still
+ *               leads to it, removes the name, and closes it
  *
- * A writer whose file a cleaner met before it was locked takes another name. Where there are no locks
- * nothing is cleaned. On some network file systems locks bind only the processes of one machine: names
- * carry a hash of the machine's, so that no other looks at them. Only regular files of our own count as
- * left behind; what others lay under a name is neither opened nor followed. A child that was forked
- * during a save shares the lock: what its parent left waits until the child has ended. */
+ * A writer whose file a cleaner met before it was locked takes another name. Where there are no
+ * locks nothing is cleaned. On some network file systems locks bind only the processes of one
+ * machine: names carry a hash of the machine's, so that no other looks at them. Only regular files
+ * of our own count as left behind; what others lay under a name is neither opened nor followed. A
+ * child that was forked during a save shares the lock: what its parent left waits until the child
+ * has ended. */
 #include "file.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@
 #define LOOK_BEHIND 8
 #define NAME_ROOM 32 /* "/.cae-0123abcd-1007.tmp" */
 
-/* --- Names and locks ---------------------------------------------------------------------------- */
+/* --- Names and locks -------------------------------------------------------------------------- */
 
 /* FNV-1a of the machine's name. */
 static uint32_t machine_hash(void)
@@ -51,7 +52,8 @@ static void name_sibling(char *name, size_t capacity, const char *directory, uin
     snprintf(name, capacity, "%s/.cae-%08" PRIx32 "-%d.tmp", directory, machine, number);
 }
 
-/* False with EWOULDBLOCK when somebody holds it, with another reason when there are no locks here. */
+/* False with EWOULDBLOCK when somebody holds it, with another reason when there are no locks
+ * here. */
 static bool lock(int descriptor)
 {
     int result;
@@ -101,7 +103,8 @@ static int move_from_standard(int descriptor, const char *name)
     if (error)
         unlink(name);
     close(descriptor);
-    if (!error && (lseek(moved, 0, SEEK_SET) != 0 || ftruncate(moved, 0) != 0)) { /* printed already */
+    /* some of that may be in it already */
+    if (!error && (lseek(moved, 0, SEEK_SET) != 0 || ftruncate(moved, 0) != 0)) {
         error = errno;
         unlink(name);
         close(moved);
@@ -148,7 +151,7 @@ static int create_sibling(char *name, size_t capacity, const char *directory, mo
     return descriptor;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static bool write_all(int descriptor, const unsigned char *data, size_t size)
 {
@@ -167,8 +170,8 @@ static bool write_all(int descriptor, const unsigned char *data, size_t size)
     return true;
 }
 
-/* What fsync says of a file it says once: trying again after another reason than EINTR would hear that
- * all is well. On macOS fsync leaves data in the drive. */
+/* What fsync says of a file it says once: trying again after another reason than EINTR would hear
+ * that all is well. On macOS fsync leaves data in the drive. */
 static bool sync_all(int descriptor)
 {
 #ifdef F_FULLFSYNC
@@ -182,16 +185,16 @@ static bool sync_all(int descriptor)
     return result == 0;
 }
 
-/* Some file systems keep a refusal until the file is closed, and it must be heard before the rename. The
- * lock must be held until after it, so a duplicate is closed. */
+/* Some file systems keep a refusal until the file is closed, and it must be heard before the
+ * rename. The lock must be held until after it, so a duplicate is closed. */
 static bool close_duplicate(int descriptor)
 {
     const int duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
     return duplicate >= 0 && (close(duplicate) == 0 || errno == EINTR);
 }
 
-/* The mode and group of the file that is replaced. Where the group cannot stay, another one must not get
- * what was meant for it. A file system without modes may refuse, and that is all right. */
+/* The mode and group of the file that is replaced. Where the group cannot stay, another one must
+ * not get what was meant for it. A file system without modes may refuse, and that is all right. */
 static void inherit(int descriptor, const struct stat *old)
 {
     struct stat own;
@@ -230,8 +233,8 @@ static int sync_directory(const char *directory)
     return error == EIO || error == ENOSPC || error == EDQUOT ? error : 0;
 }
 
-/* Nobody else may read a file under way to replace one that they may not read: 0600 until it is whole.
- * The mode of a new one is what open() gives under the host's umask. */
+/* Nobody else may read a file under way to replace one that they may not read: 0600 until it is
+ * whole. The mode of a new one is what open() gives under the host's umask. */
 static cae_status write_sibling(const cae_context *context, const char *path, const char *target,
                                 const struct stat *old, const void *data, size_t size)
 {
@@ -252,8 +255,8 @@ static cae_status write_sibling(const cae_context *context, const char *path, co
         if (error)
             status = cae__fail_system(context, error, "cannot write %s", path);
         else if ((error = sync_directory(directory)))
-            status = cae__fail_system(context, error, "%s is written, but its directory cannot be synced",
-                                      path);
+            status = cae__fail_system(context, error,
+                                      "%s is written, but its directory cannot be synced", path);
     }
     cae__free(context, sibling);
     cae__free(context, directory);

@@ -83,8 +83,8 @@ static cae_trainer *trainer_new(void)
         pixels[i] = (float)(i * 7919 % 1000) / 1000.0f;
     cae_dataset_options_init(&data_options, sizeof data_options);
     data_options.type = CAE_TYPE_F32;
-    must(cae_dataset_create(&data, context, pixels, sizeof pixels, IMAGES, 3, SIDE, SIDE, &data_options),
-         "dataset");
+    must(cae_dataset_create(&data, context, pixels, sizeof pixels, IMAGES, 3, SIDE, SIDE,
+                            &data_options), "dataset");
     must(cae_optimizer_create(&optimizer, model, NULL), "optimizer");
     cae_trainer_options_init(&options, sizeof options);
     options.batch = BATCH;
@@ -250,8 +250,8 @@ static int load(const char *path, double seconds)
         free(found.data);
         cae_model_destroy(model);
     }
-    printf("%ld first, %ld second, %ld changed, %ld refused, %ld mixed\n", whole[0], whole[1], changed,
-           refused, mixed);
+    printf("%ld first, %ld second, %ld changed, %ld refused, %ld mixed\n", whole[0], whole[1],
+           changed, refused, mixed);
     return mixed || !(whole[0] + whole[1]) ? BROKEN : 0;
 }
 
@@ -319,7 +319,8 @@ static int threads(const char *path, long saves)
     for (int i = 0; i < WRITERS; i++) {
         pthread_join(ids[i], NULL);
         if (writers[i].status) {
-            fprintf(stderr, "%s: %d, %s\n", writers[i].path, (int)writers[i].status, writers[i].text);
+            fprintf(stderr, "%s: %d, %s\n", writers[i].path, (int)writers[i].status,
+                    writers[i].text);
             result = FAILED;
         }
     }
