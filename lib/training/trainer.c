@@ -211,6 +211,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     cae__retain(&dataset->handle);
     trainer->model = model;
     trainer->optimizer = optimizer;
+    trainer->number = ++optimizer->trainers;
     trainer->dataset = dataset;
     trainer->options = o;
     trainer->loss = (struct cae__loss){o.loss, (float)o.huber_delta};
@@ -375,7 +376,7 @@ static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, do
                          "step %" PRId64 ": image %" PRId64 " has a value that is not finite", step,
                          image);
 
-    const bool undone = cae__optimizer_undo(trainer->optimizer, trainer);
+    const bool undone = cae__optimizer_undo(trainer->optimizer, trainer->number);
     if (undone) {
         trainer->now = trainer->before;
         trainer->progress = trainer->progress_before;
@@ -439,7 +440,7 @@ static cae_status take_step(cae_trainer *trainer)
     clip(trainer->gradient, parameters, norm, o->clip_norm);
     const double rate = trainer->optimizer->options.learning_rate *
                         cae__schedule_factor(o, trainer->now.step);
-    if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer))
+    if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer->number))
         return cae__fail(context, CAE_ERR_NUMERIC,
                          "step %" PRId64 ": the update with learning rate %g and a gradient of norm "
                          "%g is not finite; nothing was updated", trainer->now.step + 1, rate, norm);
