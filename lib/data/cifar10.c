@@ -86,7 +86,8 @@ static cae_status open_files(cae_dataset **out, cae_context *context, const char
     int64_t records = 0;
     for (int i = 0; i < count && status == CAE_OK; i++) {
         status = measure(context, &files[i], directory, names[i]);
-        records += files[i].records;
+        if (status == CAE_OK) /* else it was not counted */
+            records += files[i].records;
     }
     if (status == CAE_OK && records == 0)
         status = cae__fail(context, CAE_ERR_IO, "no %s%s in %s", names[0],
