@@ -344,16 +344,16 @@ INLINE void multiply(const int outputs, const int taps, vector sums[8][8], const
                 sums[k][t] += gradient * pixels[t];
         }
     } else {
-        vector gradients[8];
+        vector held[8];
         UNROLL for (int k = 0; k < outputs; k++) {
-            gradients[k] = load_once(g[k] + g_at);
+            held[k] = load_once(g[k] + g_at);
             if (masked)
-                gradients[k] = keep(gradients[k], mask);
+                held[k] = keep(held[k], mask);
         }
         UNROLL for (int t = 0; t < taps; t++) {
             const vector pixels = load_once(x[t] + x_at);
             UNROLL for (int k = 0; k < outputs; k++)
-                sums[k][t] += gradients[k] * pixels;
+                sums[k][t] += held[k] * pixels;
         }
     }
 }

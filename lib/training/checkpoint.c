@@ -192,7 +192,7 @@ static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *fil
     const cae_context *context = trainer->handle.context;
     cae_optimizer *optimizer = trainer->optimizer;
     const size_t count = trainer->model->parameter_count, bytes = count * sizeof(float);
-    float *flats = cae__alloc(context, (size_t)(1 + optimizer->moment_count), bytes);
+    float *flats = cae__alloc(context, 1 + (size_t)optimizer->moment_count, bytes);
     cae_status status = flats ? read_flats(flats, trainer, file) : cae__fail_memory(context);
     if (status == CAE_OK) {
         memcpy(trainer->model->parameters, flats, bytes);

@@ -66,12 +66,11 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
         if (status != CAE_OK)
             return status;
     }
-    if (stage.layer->out_channels != d->channels || stage.out_h != d->height ||
-        stage.out_w != d->width)
+    const int channels = model->layers[model->layer_count - 1].out_channels;
+    if (channels != d->channels || stage.out_h != d->height || stage.out_w != d->width)
         return cae__fail(context, CAE_ERR_SHAPE,
                          "the model turns %dx%dx%d into %dx%dx%d, expected the same shape",
-                         d->channels, d->height, d->width, stage.layer->out_channels, stage.out_h,
-                         stage.out_w);
+                         d->channels, d->height, d->width, channels, stage.out_h, stage.out_w);
     return CAE_OK;
 }
 
