@@ -181,7 +181,7 @@ static cae_status write_file(const cae_context *context, const char *path, const
         status = cae__fail_memory(context);
     } else {
         const char *slash = strrchr(target, '/');
-        snprintf(directory, capacity, "%.*s", slash > target ? (int)(slash - target) : 1,
+        snprintf(directory, capacity, "%.*s", slash && slash > target ? (int)(slash - target) : 1,
                  slash ? target : ".");
         const int descriptor = create_sibling(sibling, capacity, directory);
         const int error = descriptor < 0 ? errno

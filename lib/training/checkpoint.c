@@ -225,7 +225,7 @@ static cae_status take_checkpoint(void *target, const void *data, size_t size)
         return status;
     const char *text = cae__safetensors_text(&file, TRAINER_KEY);
     struct cae__json_document json = {.context = context};
-    struct state found;
+    struct state found = {0};
     const struct state own = state_of(trainer);
     status = text ? cae__json_parse(&json, context, text, strlen(text), "the trainer state")
                   : cae__fail(context, CAE_ERR_FORMAT,

@@ -320,7 +320,8 @@ static void reduce_chunk(void *job, int64_t chunk, int worker)
     const cae_trainer *trainer = job;
     const size_t parameters = trainer->model->parameter_count;
     const size_t first = (size_t)chunk * REDUCE_CHUNK;
-    const size_t left = parameters - first, count = left < REDUCE_CHUNK ? left : REDUCE_CHUNK;
+    const size_t end = parameters - first < REDUCE_CHUNK ? parameters : first + REDUCE_CHUNK;
+    const size_t count = end - first;
     float *sum = trainer->gradient + first;
 
     memcpy(sum, trainer->slot_gradients + first, count * sizeof *sum);

@@ -461,12 +461,15 @@ END_TEST
 START_TEST(the_loss_goes_down)
 {
     const int32_t kind = kinds[_i % 3];
-    cae_optimizer_options optimizer = optimizing(kind, kind == CAE_OPTIMIZER_SGD ? 0.1 : 0.01);
+    const int32_t loss = _i / 3;
+    /* L1's gradient does not fade: at 0.1 its loss ends between 0.15 and 0.20, by chance of rounding */
+    const double rate = kind != CAE_OPTIMIZER_SGD ? 0.01 : loss == CAE_LOSS_L1 ? 0.02 : 0.1;
+    cae_optimizer_options optimizer = optimizing(kind, rate);
     cae_trainer_options options = training(8);
     double first;
     struct rig rig;
 
-    options.loss = _i / 3;
+    options.loss = loss;
     optimizer.momentum = 0.9;
     rig_init(&rig, 1);
     rig.model = small_model(rig.context, 1);
@@ -774,8 +777,9 @@ START_TEST(the_shuffle_has_no_favourites)
         for (int i = 0; i < 10; i++)
             at[i][order[i]]++;
     }
-    for (int i = 0; i < 100; i++)
-        chi += (at[i / 10][i % 10] - 40.0) * (at[i / 10][i % 10] - 40.0) / 40;
+    for (int i = 0; i < 10; i++)
+        for (int k = 0; k < 10; k++)
+            chi += (at[i][k] - 40.0) * (at[i][k] - 40.0) / 40;
     ck_assert_double_lt(chi, 142);
     rig_free(&rig);
 }
@@ -1489,8 +1493,10 @@ static void places_release(void *user, void *block)
     struct places *places = user;
 
     for (int i = 0; i < COUNT(places->all); i++)
-        if (places->all[i].block == block)
+        if (places->all[i].block == block) {
+            memset(block, 0xdd, places->all[i].size);
             places->all[i].used = false;
+        }
 }
 
 /* A trainer used to be known by its address, so one made where another had been took the other's last
