@@ -21,6 +21,10 @@ setup_table='
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  gcc          gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
+  clang        clang              clang,compiler-rt   clang,compiler-rt  clang,compiler-rt  llvm
+  clang-tidy   clang-tidy         clang-tools-extra   clang       clang-extra-tools  llvm
+  cppcheck     cppcheck           cppcheck            cppcheck    cppcheck         cppcheck
   abidiff      abigail-tools      libabigail          -           libabigail       -
   doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
   cmake        cmake              cmake               cmake       cmake            cmake
@@ -43,6 +47,7 @@ is_here()
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
+        clang | clang-tidy) command -v "$1" || command -v "$1-14" ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;
         venv) python3 -c 'import ensurepip, venv' ;;
