@@ -22,6 +22,10 @@ setup_table='
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
   strace       strace             strace              strace      strace           -
+  gcc          gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
+  clang        clang              clang,compiler-rt   clang,compiler-rt  clang,compiler-rt  llvm
+  clang-tidy   clang-tidy         clang-tools-extra   clang       clang-extra-tools  llvm
+  cppcheck     cppcheck           cppcheck            cppcheck    cppcheck         cppcheck
   abidiff      abigail-tools      libabigail          -           libabigail       -
   doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
   cmake        cmake              cmake               cmake       cmake            cmake
@@ -45,6 +49,7 @@ is_here()
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
+        clang | clang-tidy) command -v "$1" || command -v "$1-14" ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         matplotlib) /usr/bin/python3 -c 'import matplotlib' ;;
         cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;

@@ -5,11 +5,14 @@ set -eu
 usage()
 {
     cat <<END
-usage: sh tests/run.sh [--asan | --valgrind | --peers | --bindings]
+usage: sh tests/run.sh [--asan | --tsan | --msan | --valgrind | --peers | --bindings]
 
 Installs what is missing, builds into build/test and runs the suite. The last line counts the checks.
 What cannot run, such as the binding of a language that is not there, is skipped and named.
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan
+  --tsan       with ThreadSanitizer and without BLAS, the C tests, in build/tsan
+  --msan       with clang's MemorySanitizer and without BLAS, the C tests, in build/msan; Check, which
+               must be instrumented too, is built from its source
   --valgrind   under valgrind's memcheck, in build/valgrind
   --peers      the comparisons with PyTorch, scikit-image, Python's safetensors and onnxruntime, none
                skipped: installs those too; in build/peers
@@ -38,6 +41,22 @@ case ${1-} in
         arguments='--timeout-multiplier 5'
         export CK_FORK=no ASAN_OPTIONS=allocator_may_return_null=1:strict_string_checks=1
         export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ;;
+    --tsan)
+        build=build/tsan
+        wants=
+        needs="$needs sanitizers"
+        options='-Db_sanitize=thread -Db_lundef=false -Dblas=none -Dtools=false'
+        arguments='--suite api --suite unit --timeout-multiplier 10'
+        export CK_FORK=no CAE_TEST_QUICK=1 ;;
+    --msan)
+        build=build/msan
+        wants=
+        needs='cc clang pkg-config meson ninja check-source'
+        options='-Db_sanitize=memory -Db_lundef=false -Dblas=none -Dtools=false'
+        options="$options -Dc_args=-fsanitize-memory-track-origins --force-fallback-for=check"
+        arguments='--suite api --suite unit --timeout-multiplier 10'
+        CC=$(command -v clang || echo clang-14)
+        export CC CK_FORK=no CAE_TEST_QUICK=1 ;;
     --valgrind)
         build=build/valgrind
         wants=

@@ -76,7 +76,7 @@ bool history_load(struct history *history, const char *path, int64_t last_step)
     if (!file_read(&text, path))
         return false;
     if (text.size > 1) {
-        if (strncmp(text.data, header, strlen(header)))
+        if (strncmp(text.data, header, strlen(header)) != 0)
             good = fail("%s is not a training log: expected the line %.*s", path,
                         (int)strlen(header) - 1, header);
         else

@@ -166,7 +166,7 @@ static void print_value(FILE *file, const struct row *row, const struct options 
 
 static bool same(const struct row *row, const struct options *a, const struct options *b)
 {
-    const char *x = (const char *)a + row->field, *y = (const char *)b + row->field;
+    const void *x = (const char *)a + row->field, *y = (const char *)b + row->field;
 
     switch (row->kind) {
     case NAME: return *(const char *const *)x == *(const char *const *)y;

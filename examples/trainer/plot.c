@@ -114,8 +114,12 @@ static int linear_ticks(double ticks[TICKS], const struct scale *s)
     const double step = power * (factor > 5 ? 10 : factor > 2 ? 5 : factor > 1 ? 2 : 1);
     int count = 0;
 
-    for (double i = ceil(s->low / step - 1e-9); i <= s->high / step + 1e-9 && count < TICKS; i++)
-        ticks[count++] = i * step + 0.0;              /* never -0 */
+    const double first = ceil(s->low / step - 1e-9);
+
+    while (first + count <= s->high / step + 1e-9 && count < TICKS) {
+        ticks[count] = (first + count) * step + 0.0;  /* never -0 */
+        count++;
+    }
     return count;
 }
 
@@ -124,7 +128,7 @@ static int decade_ticks(double ticks[TICKS], const struct scale *s, const double
 {
     int count = 0;
 
-    for (double decade = floor(s->low); decade <= s->high; decade++)
+    for (int decade = (int)floor(s->low); decade <= s->high; decade++)
         for (const double *m = multiples; *m; m++) {
             const double tick = decade + log10(*m);
             if (tick >= s->low && tick <= s->high && count < TICKS)

@@ -124,7 +124,7 @@ static bool can_redraw(void)
 {
     const char *kind = getenv("TERM");
 
-    return isatty(STDERR_FILENO) && kind && strcmp(kind, "dumb");
+    return isatty(STDERR_FILENO) && kind && strcmp(kind, "dumb") != 0;
 }
 
 void progress_begin(struct progress *p, int64_t epochs, int64_t steps_per_epoch, bool quiet)

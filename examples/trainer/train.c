@@ -40,7 +40,9 @@ static bool save_checkpoint(struct run *run)
 {
     const bool new_log = !run->history.on_disk && !run->first_step;
 
-    return new_log ? save_both(run) : save_log(run) && save_state(run);
+    if (new_log)
+        return save_both(run);
+    return save_log(run) && save_state(run);
 }
 
 static bool save_model(const struct run *run)
@@ -58,7 +60,7 @@ static int64_t images_in_step(const struct run *run, int64_t step)
     const int64_t steps = cae_trainer_steps_per_epoch(run->trainer);
     const int64_t batch = run->options.batch;
 
-    return step % steps ? batch : cae_dataset_count(run->train) - (steps - 1) * batch;
+    return step % steps != 0 ? batch : cae_dataset_count(run->train) - (steps - 1) * batch;
 }
 
 /* The library has put everything back as it was before the loss went wrong. */

@@ -75,13 +75,17 @@ void cae__handle_end(void *handle);
 #endif
 
 /* Keep the text and return the status: `return cae__fail(ctx, CAE_ERR_SHAPE, "expected ...")`.
- * The text is a note about the call, not part of what the context is: hence the const. */
-cae_status cae__fail(const cae_context *context, cae_status status, const char *format, ...)
-    CAE__PRINTF(3, 4);
+ * The text is a note about the call, not part of what the context is: hence the const. Macros, so that
+ * compilers and checkers, which look at one file at a time, see that a failure never is CAE_OK. */
+#define cae__fail(context, status, ...) (cae__note(context, __VA_ARGS__), (cae_status)(status))
 /* The same with the operating system's words for `error_number` appended. */
-cae_status cae__fail_system(const cae_context *context, int error_number, const char *format, ...)
+#define cae__fail_system(context, error_number, ...)                                                \
+    (cae__note_system(context, error_number, __VA_ARGS__), (cae_status)CAE_ERR_IO)
+#define cae__fail_memory(context)                                                                   \
+    cae__fail(context, CAE_ERR_MEMORY, "out of memory: the allocator returned NULL")
+void cae__note(const cae_context *context, const char *format, ...) CAE__PRINTF(2, 3);
+void cae__note_system(const cae_context *context, int error_number, const char *format, ...)
     CAE__PRINTF(3, 4);
-cae_status cae__fail_memory(const cae_context *context);
 void cae__log(const cae_context *context, int32_t level, const char *format, ...) CAE__PRINTF(3, 4);
 
 /* --- Memory: 64-byte aligned, through the context's allocator --------------------------------------- */

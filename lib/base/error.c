@@ -28,39 +28,32 @@ const char *cae_context_error(const cae_context *context)
     return context ? context->error : "";
 }
 
-cae_status cae__fail(const cae_context *context, cae_status status, const char *format, ...)
+void cae__note(const cae_context *context, const char *format, ...)
 {
-    if (context) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(((cae_context *)context)->error, sizeof context->error, format, arguments);
-        va_end(arguments);
-    }
-    return status;
+    if (!context)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(((cae_context *)context)->error, sizeof context->error, format, arguments);
+    va_end(arguments);
 }
 
-cae_status cae__fail_system(const cae_context *context, int error_number, const char *format, ...)
+void cae__note_system(const cae_context *context, int error_number, const char *format, ...)
 {
-    if (context) {
-        char *text = ((cae_context *)context)->error;
-        const size_t capacity = sizeof context->error;
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(text, capacity, format, arguments);
-        va_end(arguments);
+    if (!context)
+        return;
+    char *text = ((cae_context *)context)->error;
+    const size_t capacity = sizeof context->error;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, capacity, format, arguments);
+    va_end(arguments);
 
-        char reason[128];
-        if (strerror_r(error_number, reason, sizeof reason) != 0)
-            snprintf(reason, sizeof reason, "error %d", error_number);
-        const size_t length = strlen(text);
-        snprintf(text + length, capacity - length, ": %s", reason);
-    }
-    return CAE_ERR_IO;
-}
-
-cae_status cae__fail_memory(const cae_context *context)
-{
-    return cae__fail(context, CAE_ERR_MEMORY, "out of memory: the allocator returned NULL");
+    char reason[128];
+    if (strerror_r(error_number, reason, sizeof reason) != 0)
+        snprintf(reason, sizeof reason, "error %d", error_number);
+    const size_t length = strlen(text);
+    snprintf(text + length, capacity - length, ": %s", reason);
 }
 
 void cae__log(const cae_context *context, int32_t level, const char *format, ...)

@@ -7,7 +7,7 @@
 
 uint32_t cae_version_number(void)
 {
-    return CAE_VERSION_MAJOR << 16 | CAE_VERSION_MINOR << 8 | CAE_VERSION_PATCH;
+    return (CAE_VERSION_MAJOR << 16) + (CAE_VERSION_MINOR << 8) + CAE_VERSION_PATCH;
 }
 
 uint32_t cae_abi_version(void)

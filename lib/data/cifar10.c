@@ -69,7 +69,7 @@ static cae_status read_records(const cae_context *context, unsigned char *pixels
         else
             memcpy(pixels, record + 1, PIXELS);
     }
-    fclose(stream);
+    (void)fclose(stream); /* only read from */
     return status;
 }
 
@@ -86,7 +86,8 @@ static cae_status open_files(cae_dataset **out, cae_context *context, const char
     int64_t records = 0;
     for (int i = 0; i < count && status == CAE_OK; i++) {
         status = measure(context, &files[i], directory, names[i]);
-        records += files[i].records;
+        if (status == CAE_OK) /* else it was not counted */
+            records += files[i].records;
     }
     if (status == CAE_OK && records == 0)
         status = cae__fail(context, CAE_ERR_IO, "no %s%s in %s", names[0],
@@ -95,7 +96,7 @@ static cae_status open_files(cae_dataset **out, cae_context *context, const char
     cae_dataset *dataset = NULL;
     if (status == CAE_OK)
         status = cae__dataset_allocate(&dataset, context, records, 3, 32, 32, scale);
-    unsigned char *pixels = dataset ? dataset->owned : NULL;
+    unsigned char *pixels = status == CAE_OK ? dataset->owned : NULL;
     for (int i = 0; i < count && status == CAE_OK; i++) {
         if (files[i].records)
             status = read_records(context, pixels, &files[i]);

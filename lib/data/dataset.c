@@ -154,12 +154,12 @@ cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int6
         return cae__fail(dataset->handle.context, CAE_ERR_ARGUMENT,
                          "images %" PRId64 " to %" PRId64 " + %" PRId64 " of a dataset of %" PRId64,
                          first, first, count, dataset->count);
-    cae_dataset prototype = *dataset;
     const size_t element = dataset->type == CAE_TYPE_U8 ? 1 : sizeof(float);
-    prototype.data += (size_t)first * dataset->length * element;
-    prototype.count = count;
-    prototype.owned = NULL;
-    prototype.parent = dataset;
+    cae_dataset prototype = { /* all but the handle, which other threads may be counting on */
+        .count = count, .channels = dataset->channels, .height = dataset->height,
+        .width = dataset->width, .length = dataset->length, .type = dataset->type,
+        .layout = dataset->layout, .scale = dataset->scale, .parent = dataset,
+        .data = dataset->data + (size_t)first * dataset->length * element};
     const cae_status status = allocate(out, dataset->handle.context, &prototype);
     if (status == CAE_OK)
         cae__retain(&dataset->handle);

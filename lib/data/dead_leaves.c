@@ -146,7 +146,7 @@ static void paint(struct scene *scene, const struct leaf *leaf)
 /* What no leaf covers: one more, large enough for the whole image. */
 static void paint_background(struct scene *scene)
 {
-    struct leaf leaf;
+    struct leaf leaf = {0};
     draw_look(scene, &leaf);
     leaf.aspect = 1.0f;
     leaf.wave_height = 0.0f;
@@ -189,7 +189,7 @@ static void render(unsigned char *image, struct scene *scene)
     for (int c = 0; c < scene->channels; c++)
         scene->tint[c] = brightness + 0.4f * bell(scene);
     for (int i = 0; i < leaves; i++) {
-        struct leaf leaf;
+        struct leaf leaf = {0};
         draw_place(scene, &leaf);
         if (outside(scene, &leaf))
             continue;

@@ -141,7 +141,9 @@ static char *unicode_escape(struct parser *p, char *to)
 static char *escape(struct parser *p, char *to)
 {
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
-    const char c = p->at < p->end ? *p->at++ : '\0';
+    char c = '\0';
+    if (p->at < p->end)
+        c = *p->at++;
     const char *found = c ? strchr(from, c) : NULL;
     if (c == 'u')
         return unicode_escape(p, to);
@@ -275,6 +277,7 @@ static bool keys_are_unique(struct parser *p, const struct cae__json *object)
 static struct cae__json *parse_value(struct parser *p);
 
 /* What is between the brackets of an array or the braces of an object. */
+/* NOLINTNEXTLINE(misc-no-recursion): at most MOST_LEVELS deep */
 static struct cae__json *parse_elements(struct parser *p, struct cae__json *node, char close)
 {
     struct cae__json **link = &node->first;
@@ -309,6 +312,7 @@ static struct cae__json *parse_elements(struct parser *p, struct cae__json *node
     return node->kind == CAE__OBJECT && node->count > 1 && !keys_are_unique(p, node) ? NULL : node;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most MOST_LEVELS deep */
 static struct cae__json *parse_value(struct parser *p)
 {
     struct cae__json *node = take(p, sizeof *node);

@@ -241,7 +241,9 @@ static void put_graph(struct message *m, const cae_model *model, int first, int 
     for (int i = end - 1; i >= first; i--) {
         const struct cae__layer *l = &model->layers[i];
         const struct name sum = l->activation == CAE_ACTIVATION_NONE ? output : value_name("sum", i);
-        const struct name input = i == first ? (struct name){"input"} : value_name("", i - 1);
+        struct name input = {"input"};
+        if (i > first)
+            input = value_name("", i - 1);
         tensor -= l->bias ? 2 : 1;
         if (l->activation != CAE_ACTIVATION_NONE)
             put_activation(m, output.text, sum.text, l);

@@ -47,7 +47,6 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
 {
     const float *weights = row->weights, *const x = row->x;
     const ptrdiff_t start = row->start + at;
-    const float *const gate = row->gate + (row->gate ? at : 0);
     float *const y = row->y + at;
     vector sums[8][8];
 
@@ -83,7 +82,7 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
     } else if (row->finish == RELU_GRADIENT) {
         UNROLL for (int k = 0; k < outputs; k++)
             UNROLL for (int v = 0; v < vectors; v++)
-                sums[k][v] = keep(sums[k][v], load(gate + k * row->gate_plane + v * step) > 0.0f);
+                sums[k][v] = keep(sums[k][v], load(row->gate + at + k * row->gate_plane + v * step) > 0.0f);
     }
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int v = 0; v < vectors; v++)
@@ -97,7 +96,7 @@ typedef ptrdiff_t tile_function(const struct row *row, ptrdiff_t at, ptrdiff_t c
     static ptrdiff_t tile_##outputs##_##vectors(const struct row *row, ptrdiff_t at,               \
                                                 ptrdiff_t count)                                   \
     {                                                                                              \
-        for (; count > 0; count--, at += vectors * WIDTH)                                          \
+        for (; count > 0; count--, at += (vectors) * WIDTH)                                        \
             tile(outputs, vectors, row, at, WIDTH);                                                \
         return at;                                                                                 \
     }
@@ -344,16 +343,16 @@ INLINE void multiply(const int outputs, const int taps, vector sums[8][8], const
                 sums[k][t] += gradient * pixels[t];
         }
     } else {
-        vector gradients[8];
+        vector held[8];
         UNROLL for (int k = 0; k < outputs; k++) {
-            gradients[k] = load_once(g[k] + g_at);
+            held[k] = load_once(g[k] + g_at);
             if (masked)
-                gradients[k] = keep(gradients[k], mask);
+                held[k] = keep(held[k], mask);
         }
         UNROLL for (int t = 0; t < taps; t++) {
             const vector pixels = load_once(x[t] + x_at);
             UNROLL for (int k = 0; k < outputs; k++)
-                sums[k][t] += gradients[k] * pixels;
+                sums[k][t] += held[k] * pixels;
         }
     }
 }

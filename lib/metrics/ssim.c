@@ -30,9 +30,10 @@ static struct window window_of(int32_t kind)
     }
     w.size = 11;
     w.correction = 1.0;
+    const int middle = w.size / 2;
     double sum = 0.0;
     for (int i = 0; i < w.size; i++) {
-        const double x = (i - w.size / 2) / 1.5;
+        const double x = (i - middle) / 1.5;
         w.taps[i] = exp(-0.5 * x * x);
         sum += w.taps[i];
     }

@@ -78,11 +78,13 @@ static void slices(const struct cae__stage *stage, const struct cae__correlator 
                 const int64_t row = i - c->view.top + (int64_t)r * window->dilation_h;
                 if (row < 0 || row >= source_h)
                     continue;
-                for (int s = 0; s < window->kernel_w; s++, beta = 1.0f)
+                for (int s = 0; s < window->kernel_w; s++) {
                     cae__gemm(CAE__PLAIN, CAE__PLAIN, outputs, length, channels,
                               c->weights + (r * window->kernel_w + s) * matrix, channels,
                               x + row * c->view.row + s * window->dilation_w * window->lanes + at,
                               (int)c->view.plane, beta, to, plane);
+                    beta = 1.0f; /* the first overwrites, the others add */
+                }
             }
             if (beta == 0.0f) /* no row of the source takes part */
                 for (int k = 0; k < outputs; k++)
@@ -108,10 +110,12 @@ static void gradient_slices(const struct cae__stage *stage, float *dw, const flo
         for (int i = 0; i < w->grid_h; i++) {
             if (i + down < 0 || i + down >= w->image_h)
                 continue;
-            for (int at = 0; at < run; at += piece, beta = 1.0f)
+            for (int at = 0; at < run; at += piece) {
                 cae__gemm(CAE__PLAIN, CAE__TRANSPOSED, w->grid_c, w->image_c,
                           run - at < piece ? run - at : piece, grid + (ptrdiff_t)i * run + at, plane,
                           tap + (i + down) * v->row + at, (int)v->plane, beta, sum, w->image_c);
+                beta = 1.0f;
+            }
         }
         if (beta == 1.0f)
             for (int64_t k = 0; k < (int64_t)w->grid_c * w->image_c; k++)

@@ -17,10 +17,14 @@ static int64_t conv_transpose_extent(int64_t in, int kernel, int stride, int pad
            output_padding + 1;
 }
 
+/* Of a side, so that with its padding, a kernel's reach (1023 * 65535) or what rounds it up to whole tiles
+ * it still is an int. */
+#define MOST_SIDE (1 << 30)
+
 /* False when channels * h * w * lanes passes what BLAS counts with. */
 static bool length_fits(size_t *length, int channels, int64_t h, int64_t w, int lanes)
 {
-    if (h > INT32_MAX || w > INT32_MAX || h * w > INT32_MAX)
+    if (h > MOST_SIDE || w > MOST_SIDE || h * w > INT32_MAX)
         return false;
     const int64_t plane = h * w * lanes; /* < 2^31 * lanes */
     if (plane > INT32_MAX || plane * channels > INT32_MAX)
@@ -53,7 +57,7 @@ cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
     if (!length_fits(&stage->in_length, l->in_channels, in_h, in_w, lanes) ||
         !length_fits(&stage->out_length, l->out_channels, out_h, out_w, lanes))
         return cae__fail(context, CAE_ERR_SHAPE,
-                         "%s: %dx%d -> %" PRId64 "x%" PRId64 " passes 2^31 - 1 values",
+                         "%s: %dx%d -> %" PRId64 "x%" PRId64 " passes 2^31 - 1 values or 2^30 a side",
                          cae__layer_label(l, index).text, in_h, in_w, out_h, out_w);
     stage->out_h = (int)out_h;
     stage->out_w = (int)out_w;

@@ -36,11 +36,11 @@ static struct cae__span piece(int64_t index, int64_t pieces, int64_t extent)
 static void copy_part(float *image, float *dense, int channels, int h, int w, struct cae__span rows,
                       struct cae__span columns, bool out)
 {
-    const size_t run = (size_t)(columns.end - columns.first);
+    const size_t length = (size_t)(columns.end - columns.first);
     for (int c = 0; c < channels; c++)
-        for (int y = rows.first; y < rows.end; y++, dense += run) {
+        for (int y = rows.first; y < rows.end; y++, dense += length) {
             float *part = image + ((size_t)c * (size_t)h + (size_t)y) * (size_t)w + columns.first;
-            memcpy(out ? part : dense, out ? dense : part, run * sizeof *dense);
+            memcpy(out ? part : dense, out ? dense : part, length * sizeof *dense);
         }
 }
 

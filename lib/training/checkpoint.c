@@ -192,7 +192,7 @@ static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *fil
     const cae_context *context = trainer->handle.context;
     cae_optimizer *optimizer = trainer->optimizer;
     const size_t count = trainer->model->parameter_count, bytes = count * sizeof(float);
-    float *flats = cae__alloc(context, (size_t)(1 + optimizer->moment_count), bytes);
+    float *flats = cae__alloc(context, 1 + (size_t)optimizer->moment_count, bytes);
     cae_status status = flats ? read_flats(flats, trainer, file) : cae__fail_memory(context);
     if (status == CAE_OK) {
         memcpy(trainer->model->parameters, flats, bytes);
@@ -225,7 +225,7 @@ static cae_status take_checkpoint(void *target, const void *data, size_t size)
         return status;
     const char *text = cae__safetensors_text(&file, TRAINER_KEY);
     struct cae__json_document json = {.context = context};
-    struct state found;
+    struct state found = {0};
     const struct state own = state_of(trainer);
     status = text ? cae__json_parse(&json, context, text, strlen(text), "the trainer state")
                   : cae__fail(context, CAE_ERR_FORMAT,

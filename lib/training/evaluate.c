@@ -66,7 +66,7 @@ static void evaluate_block(void *job, int64_t block, int worker)
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
     double *ssim = cae__scratch(e->context, worker);
-    float *clean = (float *)ssim + cae__ssim_scratch(d->width) / sizeof(float);
+    float *clean = (void *)(ssim + cae__ssim_scratch(d->width) / sizeof *ssim);
     float *other = clean + plan->stages[0].in_length;
     float *const buffers[2] = {other + plan->stages[0].in_length,
                                other + plan->stages[0].in_length + plan->longest};

@@ -228,7 +228,7 @@ static bool update_is_finite(const cae_optimizer *optimizer)
 }
 
 bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate,
-                           const void *owner)
+                           uint64_t owner)
 {
     const struct update update = {
         .count = optimizer->model->parameter_count,
@@ -240,7 +240,7 @@ bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, doub
         .new_first = optimizer->spare_moments[0],
         .new_second = optimizer->spare_moments[1],
     };
-    optimizer->undo_owner = NULL; /* the spare copies are being overwritten */
+    optimizer->undo_owner = 0; /* the spare copies are being overwritten */
     if (optimizer->options.kind == CAE_OPTIMIZER_SGD)
         sgd(&update, &optimizer->options, learning_rate);
     else
@@ -254,12 +254,12 @@ bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, doub
     return true;
 }
 
-bool cae__optimizer_undo(cae_optimizer *optimizer, const void *owner)
+bool cae__optimizer_undo(cae_optimizer *optimizer, uint64_t owner)
 {
     if (optimizer->undo_owner != owner || optimizer->undo_revision != optimizer->model->revision)
         return false;
     cae__optimizer_exchange(optimizer);
     optimizer->updates--;
-    optimizer->undo_owner = NULL;
+    optimizer->undo_owner = 0;
     return true;
 }

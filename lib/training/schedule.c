@@ -38,8 +38,10 @@ double cae__schedule_factor(const cae_trainer_options *o, int64_t step)
     const int64_t after = step - o->warmup_steps;
 
     switch (o->schedule) {
-    case CAE_SCHEDULE_STEP:
-        return pow(o->decay_factor, (double)(after / o->decay_steps));
+    case CAE_SCHEDULE_STEP: {
+        const int64_t times = after / o->decay_steps; /* whole ones */
+        return pow(o->decay_factor, (double)times);
+    }
     case CAE_SCHEDULE_COSINE: {
         const double u = (double)after / (double)(o->decay_steps - o->warmup_steps);
         const double wave = 0.5 * (1.0 + cos(pi * (u < 1.0 ? u : 1.0)));

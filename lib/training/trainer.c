@@ -66,12 +66,11 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
         if (status != CAE_OK)
             return status;
     }
-    if (stage.layer->out_channels != d->channels || stage.out_h != d->height ||
-        stage.out_w != d->width)
+    const int channels = model->layers[model->layer_count - 1].out_channels;
+    if (channels != d->channels || stage.out_h != d->height || stage.out_w != d->width)
         return cae__fail(context, CAE_ERR_SHAPE,
                          "the model turns %dx%dx%d into %dx%dx%d, expected the same shape",
-                         d->channels, d->height, d->width, stage.layer->out_channels, stage.out_h,
-                         stage.out_w);
+                         d->channels, d->height, d->width, channels, stage.out_h, stage.out_w);
     return CAE_OK;
 }
 
@@ -211,6 +210,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     cae__retain(&dataset->handle);
     trainer->model = model;
     trainer->optimizer = optimizer;
+    trainer->number = ++optimizer->trainers;
     trainer->dataset = dataset;
     trainer->options = o;
     trainer->loss = (struct cae__loss){o.loss, (float)o.huber_delta};
@@ -320,7 +320,8 @@ static void reduce_chunk(void *job, int64_t chunk, int worker)
     const cae_trainer *trainer = job;
     const size_t parameters = trainer->model->parameter_count;
     const size_t first = (size_t)chunk * REDUCE_CHUNK;
-    const size_t left = parameters - first, count = left < REDUCE_CHUNK ? left : REDUCE_CHUNK;
+    const size_t end = parameters - first < REDUCE_CHUNK ? parameters : first + REDUCE_CHUNK;
+    const size_t count = end - first;
     float *sum = trainer->gradient + first;
 
     memcpy(sum, trainer->slot_gradients + first, count * sizeof *sum);
@@ -375,7 +376,7 @@ static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, do
                          "step %" PRId64 ": image %" PRId64 " has a value that is not finite", step,
                          image);
 
-    const bool undone = cae__optimizer_undo(trainer->optimizer, trainer);
+    const bool undone = cae__optimizer_undo(trainer->optimizer, trainer->number);
     if (undone) {
         trainer->now = trainer->before;
         trainer->progress = trainer->progress_before;
@@ -439,7 +440,7 @@ static cae_status take_step(cae_trainer *trainer)
     clip(trainer->gradient, parameters, norm, o->clip_norm);
     const double rate = trainer->optimizer->options.learning_rate *
                         cae__schedule_factor(o, trainer->now.step);
-    if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer))
+    if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer->number))
         return cae__fail(context, CAE_ERR_NUMERIC,
                          "step %" PRId64 ": the update with learning rate %g and a gradient of norm "
                          "%g is not finite; nothing was updated", trainer->now.step + 1, rate, norm);

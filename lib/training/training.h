@@ -19,7 +19,8 @@ struct cae_optimizer {
     float *moments[2];
     float *spare_moments[2];
     float *spare_parameters; /* the model has the other copy */
-    const void *undo_owner;  /* who made the last update, NULL when there is none to take back */
+    uint64_t trainers;       /* made for it so far: their numbers */
+    uint64_t undo_owner;     /* who made the last update, 0 when there is none to take back */
     uint64_t undo_revision;  /* of the model, right after it */
 };
 
@@ -27,11 +28,11 @@ struct cae_optimizer {
 void cae__optimizer_release(cae_optimizer *optimizer);
 /* False, with nothing changed, when the result would not be finite. */
 bool cae__optimizer_update(cae_optimizer *optimizer, const float *gradient, double learning_rate,
-                           const void *owner);
+                           uint64_t owner);
 /* The two copies change places. */
 void cae__optimizer_exchange(cae_optimizer *optimizer);
 /* Take the last update back, if it was the owner's and nobody changed the model since. */
-bool cae__optimizer_undo(cae_optimizer *optimizer, const void *owner);
+bool cae__optimizer_undo(cae_optimizer *optimizer, uint64_t owner);
 const char *cae__optimizer_name(int32_t kind);
 
 /* --- Schedule ------------------------------------------------------------------------------------------ */
@@ -54,6 +55,7 @@ struct cae_trainer {
     struct cae__handle handle;
     cae_model *model;
     cae_optimizer *optimizer;
+    uint64_t number; /* of the optimizer's trainers; an address may be a former one's */
     const cae_dataset *dataset;
     cae_trainer_options options;
     struct cae__loss loss;

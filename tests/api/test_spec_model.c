@@ -764,6 +764,15 @@ START_TEST(sizes_that_overflow)
     ck_assert_int_eq(h, -1);
     ck_assert(y[0] == 7);
     cae_model_destroy(wide);
+    /* 2^31 - 1 values are allowed, but not in a line: what is rounded up to tiles passes an int */
+    wide = model_of(false, 1, 1, &options);
+    fails_saying(CAE_ERR_SHAPE, "2^30 a side",
+                 cae_model_output_shape(NULL, &h, NULL, wide, NULL, 2, INT32_MAX, 1));
+    fails_saying(CAE_ERR_SHAPE, "2^30 a side",
+                 cae_model_output_shape(NULL, &h, NULL, wide, NULL, 2, 1, (1 << 30) + 1));
+    assert_ok(context, cae_model_output_shape(NULL, &h, NULL, wide, NULL, 2, 1 << 30, 1));
+    ck_assert_int_eq(h, 1 << 30);
+    cae_model_destroy(wide);
     cae_model_destroy(model);
 }
 END_TEST

@@ -461,12 +461,15 @@ END_TEST
 START_TEST(the_loss_goes_down)
 {
     const int32_t kind = kinds[_i % 3];
-    cae_optimizer_options optimizer = optimizing(kind, kind == CAE_OPTIMIZER_SGD ? 0.1 : 0.01);
+    const int32_t loss = _i / 3;
+    /* L1's gradient does not fade: at 0.1 its loss ends between 0.15 and 0.20, by chance of rounding */
+    const double rate = kind != CAE_OPTIMIZER_SGD ? 0.01 : loss == CAE_LOSS_L1 ? 0.02 : 0.1;
+    cae_optimizer_options optimizer = optimizing(kind, rate);
     cae_trainer_options options = training(8);
     double first;
     struct rig rig;
 
-    options.loss = _i / 3;
+    options.loss = loss;
     optimizer.momentum = 0.9;
     rig_init(&rig, 1);
     rig.model = small_model(rig.context, 1);
@@ -774,8 +777,9 @@ START_TEST(the_shuffle_has_no_favourites)
         for (int i = 0; i < 10; i++)
             at[i][order[i]]++;
     }
-    for (int i = 0; i < 100; i++)
-        chi += (at[i / 10][i % 10] - 40.0) * (at[i / 10][i % 10] - 40.0) / 40;
+    for (int i = 0; i < 10; i++)
+        for (int k = 0; k < 10; k++)
+            chi += (at[i][k] - 40.0) * (at[i][k] - 40.0) / 40;
     ck_assert_double_lt(chi, 142);
     rig_free(&rig);
 }
@@ -1458,6 +1462,87 @@ START_TEST(steps_of_another_trainer_are_not_taken_back)
 }
 END_TEST
 
+/* An allocator that gives a block's place to the next one of its size, always. */
+struct places {
+    struct place {
+        size_t size;
+        bool used;
+        void *block;
+    } all[64];
+};
+
+static void *places_allocate(void *user, size_t bytes)
+{
+    struct places *places = user;
+
+    for (int i = 0; i < COUNT(places->all); i++) {
+        struct place *place = &places->all[i];
+
+        if (place->used || (place->block && place->size != bytes))
+            continue;
+        if (!place->block)
+            *place = (struct place){bytes, false, malloc(bytes)};
+        place->used = place->block != NULL;
+        return place->block;
+    }
+    return NULL;
+}
+
+static void places_release(void *user, void *block)
+{
+    struct places *places = user;
+
+    for (int i = 0; i < COUNT(places->all); i++)
+        if (places->all[i].block == block) {
+            memset(block, 0xdd, places->all[i].size);
+            places->all[i].used = false;
+        }
+}
+
+/* A trainer used to be known by its address, so one made where another had been took the other's last
+ * update back, and its own progress lost its size. */
+START_TEST(steps_of_a_former_trainer_are_not_taken_back)
+{
+    struct places places = {0};
+    cae_context_options options;
+    cae_progress fresh, after;
+    float values[36];
+    cae_dataset *bad;
+    uintptr_t former;
+    struct bytes before;
+    struct rig rig = {.heap = HEAP};
+
+    cae_context_options_init(&options, sizeof options);
+    options.allocate = places_allocate;
+    options.release = places_release;
+    options.allocator_user = &places;
+    ck_assert_int_eq(cae_context_create(&rig.context, &options), CAE_OK);
+    rig.model = small_model(rig.context, 1);
+    rig.dataset = float_images(rig.context, NULL, 1, 6);
+    random_floats(1, values, 36, -1, 1);
+    values[7] = FLT_MAX;
+    bad = float_images(rig.context, values, 1, 6);
+    rig_join(&rig, NULL, NULL);
+    fresh = progress_of(&rig);
+    step(&rig);
+    before = model_bytes(rig.model);
+    former = (uintptr_t)rig.trainer;
+    cae_trainer_destroy(rig.trainer);
+
+    assert_ok(rig.context, cae_trainer_create(&rig.trainer, rig.model, rig.optimizer, bad, NULL));
+    ck_assert_uint_eq((uintptr_t)rig.trainer, former);
+    assert_fails(rig.context, CAE_ERR_NUMERIC, cae_trainer_step(NULL, rig.trainer));
+    assert_model_is(&rig, before, "after a new trainer's first step failed");
+    after = progress_of(&rig);
+    ck_assert_int_eq(memcmp(&after, &fresh, sizeof after), 0);
+    bytes_free(&before);
+    cae_dataset_destroy(bad);
+    rig_free(&rig);
+    for (int i = 0; i < COUNT(places.all); i++)
+        free(places.all[i].block);
+}
+END_TEST
+
 /* --- Lifetimes ------------------------------------------------------------------------------- */
 
 static void destroy(struct rig *rig, cae_dataset *slice, int which)
@@ -1720,6 +1805,7 @@ int main(void)
     tcase_add_test(finite, one_bad_image_among_good_ones);
     tcase_add_test(finite, weights_set_by_hand_are_not_taken_back);
     tcase_add_test(finite, steps_of_another_trainer_are_not_taken_back);
+    tcase_add_test(finite, steps_of_a_former_trainer_are_not_taken_back);
     suite_add_tcase(suite, finite);
 
     tcase_add_test(evaluation, an_evaluation_is_the_mean_of_its_images);

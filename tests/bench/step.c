@@ -49,7 +49,7 @@ static void loss(void *state)
 static void update(void *state)
 {
     struct pieces *p = state;
-    cae__optimizer_update(p->optimizer, p->slope, 1e-9, p);
+    cae__optimizer_update(p->optimizer, p->slope, 1e-9, 1);
 }
 
 void bench_step(const struct bench *bench)

@@ -32,6 +32,15 @@ bool test_verbose(void);
 /* CAE_TEST_QUICK is: long loops may be cut short. For valgrind, which looks at memory, not values. */
 bool test_quick(void);
 
+/* ThreadSanitizer ends a child of a process with threads that starts threads, so forks are not for it. */
+#if defined __has_feature
+#define TEST_HAS_TSAN __has_feature(thread_sanitizer)
+#elif defined __SANITIZE_THREAD__
+#define TEST_HAS_TSAN 1
+#else
+#define TEST_HAS_TSAN 0
+#endif
+
 /* A context with default options, which is to say one thread and no log. */
 cae_context *test_context(void);
 

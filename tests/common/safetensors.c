@@ -75,15 +75,16 @@ static char escaped(struct cursor *c)
 
 static char *string(struct cursor *c)
 {
-    char *text, *out;
+    char *const text = malloc((size_t)(c->end - c->at) + 1), *out = text;
 
-    expect(c, '"');
-    text = out = malloc((size_t)(c->end - c->at) + 1);
     ck_assert_ptr_nonnull(text);
+    expect(c, '"');
     while (c->at < c->end && *c->at != '"') {
         char symbol = *c->at++;
 
-        *out++ = symbol == '\\' ? escaped(c) : symbol;
+        if (symbol == '\\')
+            symbol = escaped(c);
+        *out++ = symbol;
     }
     *out = '\0';
     expect(c, '"');

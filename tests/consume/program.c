@@ -4,7 +4,7 @@
 
 int main(void)
 {
-    static float images[64][1][12][12];
+    static float images[64 * 1 * 12 * 12];
     cae_context *context = NULL;
     cae_spec *spec = NULL;
     cae_model *model = NULL;
@@ -17,7 +17,7 @@ int main(void)
 
     progress.size = sizeof progress;
     for (int i = 0; i < 64 * 12 * 12; i++)
-        images[0][0][0][i] = (float)(i % 7) / 7;
+        images[i] = (float)(i % 7) / 7;
     cae_dataset_options_init(&in_floats, sizeof in_floats);
     in_floats.type = CAE_TYPE_F32;
     status = cae_context_create(&context, NULL);

@@ -202,8 +202,9 @@ static void check_shuffle(void)
     cae_trainer_options one;
     cae_progress progress = {.size = sizeof progress};
 
-    for (int i = 0; i < COUNT * SIDE * SIDE; i++)
-        squares[0][0][i] = (float)(1 + i / (SIDE * SIDE)) / 16;
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < SIDE * SIDE; k++)
+            squares[i][k / SIDE][k % SIDE] = (float)(1 + i) / 16;
     cae_dataset_options_init(&in_floats, sizeof in_floats);
     in_floats.type = CAE_TYPE_F32;
     in_floats.borrow = 1;
@@ -450,7 +451,7 @@ static void check_version(void)
 {
     CHECK(cae_abi_version() == CAE_ABI_VERSION);
     CHECK(cae_version_number() >=
-          (CAE_VERSION_MAJOR << 16 | CAE_VERSION_MINOR << 8 | CAE_VERSION_PATCH));
+          (CAE_VERSION_MAJOR << 16) + (CAE_VERSION_MINOR << 8) + CAE_VERSION_PATCH);
     CHECK(cae_version_string()[0] != '\0' && cae_build_info(NULL, 0) > 10);
     CHECK(cae_status_string(CAE_ERR_MEMORY)[0] != '\0');
 }
