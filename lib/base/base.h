@@ -4,6 +4,7 @@
 #ifndef CAE_BASE_H
 #define CAE_BASE_H
 
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -93,6 +94,15 @@ void cae__free(const cae_context *context, void *block);
 /* False when the product does not fit. */
 bool cae__multiply(size_t *product, size_t a, size_t b);
 
+/* --- Arithmetic: not in the host's floating-point environment -------------------------------------------
+ *
+ * Whatever computes does so between these two, and calls nothing of the host there: no allocator, no log.
+ * Tasks of cae__parallel, below, find it done. */
+void cae__arithmetic_begin(fenv_t *host);
+void cae__arithmetic_end(const fenv_t *host);
+/* A caller's double, rounded to nearest. */
+float cae__to_float(double value);
+
 /* --- Options: one rule for every struct --------------------------------------------------------------- */
 
 /* `known` already holds the defaults. An older caller's struct is shorter: what it lacks keeps its
@@ -115,6 +125,8 @@ typedef void (*cae__task)(void *job, int64_t index, int worker);
  * task's result must not depend on it. Workers above count - 1 take none. */
 void cae__parallel(cae_context *context, int64_t count, cae__task task, void *job);
 void cae__pool_destroy(cae_context *context);
+/* The system refused some when the pool was made. */
+bool cae__pool_lacks_threads(const cae_context *context);
 
 /* How many workers `count` indices can occupy. */
 int cae__workers(const cae_context *context, int64_t count);

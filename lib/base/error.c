@@ -1,6 +1,7 @@
 /* error.c - status texts, and the text of the last error on its context. */
 #include "base.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,7 @@ cae_status cae__fail_system(const cae_context *context, int error_number, const 
         const size_t length = strlen(text);
         snprintf(text + length, capacity - length, ": %s", reason);
     }
-    return CAE_ERR_IO;
+    return error_number == ENOMEM ? CAE_ERR_MEMORY : CAE_ERR_IO;
 }
 
 cae_status cae__fail_memory(const cae_context *context)

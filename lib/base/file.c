@@ -112,6 +112,8 @@ static cae_status resolve(char **target, bool *exists, struct stat *info,
 {
     char *real = realpath(path, NULL);
     *exists = real && stat(real, info) == 0;
+    if (!real && errno == ENOMEM)
+        return cae__fail_memory(context);
     if (!real && lstat(path, info) == 0)
         return cae__fail(context, CAE_ERR_IO, "%s is a link that leads nowhere", path);
     const char *name = real ? real : path;
