@@ -4,6 +4,7 @@
 #ifndef CAE_BASE_H
 #define CAE_BASE_H
 
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -78,13 +79,15 @@ void cae__handle_end(void *handle);
  * The text is a note about the call, not part of what the context is: hence the const. Macros, so that
  * compilers and checkers, which look at one file at a time, see that a failure never is CAE_OK. */
 #define cae__fail(context, status, ...) (cae__note(context, __VA_ARGS__), (cae_status)(status))
-/* The same with the operating system's words for `error_number` appended. */
+/* The same with the operating system's words for `error_number` appended: CAE_ERR_IO, or CAE_ERR_MEMORY when
+ * it is ENOMEM, which cae__note_system returns. */
 #define cae__fail_system(context, error_number, ...)                                                \
-    (cae__note_system(context, error_number, __VA_ARGS__), (cae_status)CAE_ERR_IO)
+    (cae__note_system(context, error_number, __VA_ARGS__) ? (cae_status)CAE_ERR_MEMORY              \
+                                                          : (cae_status)CAE_ERR_IO)
 #define cae__fail_memory(context)                                                                   \
     cae__fail(context, CAE_ERR_MEMORY, "out of memory: the allocator returned NULL")
 void cae__note(const cae_context *context, const char *format, ...) CAE__PRINTF(2, 3);
-void cae__note_system(const cae_context *context, int error_number, const char *format, ...)
+bool cae__note_system(const cae_context *context, int error_number, const char *format, ...)
     CAE__PRINTF(3, 4);
 void cae__log(const cae_context *context, int32_t level, const char *format, ...) CAE__PRINTF(3, 4);
 
@@ -96,6 +99,15 @@ void cae__free(const cae_context *context, void *block);
 
 /* False when the product does not fit. */
 bool cae__multiply(size_t *product, size_t a, size_t b);
+
+/* --- Arithmetic: not in the host's floating-point environment -------------------------------------------
+ *
+ * Whatever computes does so between these two, and calls nothing of the host there: no allocator, no log.
+ * Tasks of cae__parallel, below, find it done. */
+void cae__arithmetic_begin(fenv_t *host);
+void cae__arithmetic_end(const fenv_t *host);
+/* A caller's double, rounded to nearest. */
+float cae__to_float(double value);
 
 /* --- Options: one rule for every struct --------------------------------------------------------------- */
 
@@ -119,6 +131,8 @@ typedef void (*cae__task)(void *job, int64_t index, int worker);
  * task's result must not depend on it. Workers above count - 1 take none. */
 void cae__parallel(cae_context *context, int64_t count, cae__task task, void *job);
 void cae__pool_destroy(cae_context *context);
+/* The system refused some when the pool was made. */
+bool cae__pool_lacks_threads(const cae_context *context);
 
 /* How many workers `count` indices can occupy. */
 int cae__workers(const cae_context *context, int64_t count);

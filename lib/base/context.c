@@ -139,7 +139,7 @@ cae_status cae_context_set_threads(cae_context *context, int32_t threads)
         return cae__fail(context, CAE_ERR_ARGUMENT, "threads is %d, expected 0 to %d", (int)threads,
                          CAE__MAX_THREADS);
     const int resolved = resolve_threads(threads);
-    if (resolved != context->threads)
+    if (resolved != context->threads || cae__pool_lacks_threads(context))
         cae__pool_destroy(context);
     context->threads = resolved;
     return CAE_OK;

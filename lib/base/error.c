@@ -1,6 +1,7 @@
 /* error.c - status texts, and the text of the last error on its context. */
 #include "base.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,10 +39,10 @@ void cae__note(const cae_context *context, const char *format, ...)
     va_end(arguments);
 }
 
-void cae__note_system(const cae_context *context, int error_number, const char *format, ...)
+bool cae__note_system(const cae_context *context, int error_number, const char *format, ...)
 {
     if (!context)
-        return;
+        return error_number == ENOMEM;
     char *text = ((cae_context *)context)->error;
     const size_t capacity = sizeof context->error;
     va_list arguments;
@@ -54,6 +55,7 @@ void cae__note_system(const cae_context *context, int error_number, const char *
         snprintf(reason, sizeof reason, "error %d", error_number);
     const size_t length = strlen(text);
     snprintf(text + length, capacity - length, ": %s", reason);
+    return error_number == ENOMEM;
 }
 
 void cae__log(const cae_context *context, int32_t level, const char *format, ...)

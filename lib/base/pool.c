@@ -2,7 +2,7 @@
  *
  * Workers block all signals but faults, so that the host's handlers run on the host's threads. A pool does not
  * survive fork: the child sees another process id and makes its own. When the system refuses a
- * thread, the work is done by those there are, with the same result. */
+ * thread, the work is done by those there are, with the same result; cae_context_set_threads asks again. */
 #include "base.h"
 
 #include <pthread.h>
@@ -53,7 +53,9 @@ static void *worker_main(void *argument)
     struct worker *self = argument;
     struct cae__pool *pool = self->pool;
     unsigned long seen = 0;
+    fenv_t inherited; /* from the thread that made this one */
 
+    cae__arithmetic_begin(&inherited);
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
         while (pool->round == seen && !pool->closing)
@@ -90,6 +92,30 @@ static void start_workers(struct cae__pool *pool, int wanted)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static void finish_locks(struct cae__pool *pool)
+{
+    pthread_cond_destroy(&pool->done);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->mutex);
+}
+
+/* Some systems allocate for them. */
+static bool init_locks(struct cae__pool *pool)
+{
+    if (pthread_mutex_init(&pool->mutex, NULL) != 0)
+        return false;
+    if (pthread_cond_init(&pool->work, NULL) != 0) {
+        pthread_mutex_destroy(&pool->mutex);
+        return false;
+    }
+    if (pthread_cond_init(&pool->done, NULL) != 0) {
+        pthread_cond_destroy(&pool->work);
+        pthread_mutex_destroy(&pool->mutex);
+        return false;
+    }
+    return true;
+}
+
 static struct cae__pool *pool_create(cae_context *context)
 {
     const int wanted = context->threads - 1;
@@ -97,9 +123,10 @@ static struct cae__pool *pool_create(cae_context *context)
         cae__alloc_zero(context, 1, sizeof *pool + (size_t)wanted * sizeof pool->workers[0]);
     if (!pool)
         return NULL;
-    pthread_mutex_init(&pool->mutex, NULL);
-    pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->done, NULL);
+    if (!init_locks(pool)) {
+        cae__free(context, pool);
+        return NULL;
+    }
     pool->owner = getpid();
     start_workers(pool, wanted);
     return pool;
@@ -118,11 +145,14 @@ void cae__pool_destroy(cae_context *context)
         pthread_mutex_unlock(&pool->mutex);
         for (int i = 0; i < pool->count; i++)
             pthread_join(pool->workers[i].thread, NULL);
-        pthread_cond_destroy(&pool->done);
-        pthread_cond_destroy(&pool->work);
-        pthread_mutex_destroy(&pool->mutex);
+        finish_locks(pool);
     }
     cae__free(context, pool);
+}
+
+bool cae__pool_lacks_threads(const cae_context *context)
+{
+    return context->pool && context->pool->count < context->threads - 1;
 }
 
 /* The pool of this process, or NULL when the work is for the calling thread alone. */
@@ -132,9 +162,9 @@ static struct cae__pool *pool_get(cae_context *context)
         cae__pool_destroy(context);
     if (!context->pool) {
         context->pool = pool_create(context);
-        if (context->pool && context->pool->count < context->threads - 1)
+        if (!context->pool || cae__pool_lacks_threads(context))
             cae__log(context, CAE_LOG_WARNING, "the system gave %d of %d threads",
-                     context->pool->count + 1, context->threads);
+                     context->pool ? context->pool->count + 1 : 1, context->threads);
     }
     return context->pool && context->pool->count > 0 ? context->pool : NULL;
 }
@@ -142,9 +172,12 @@ static struct cae__pool *pool_get(cae_context *context)
 void cae__parallel(cae_context *context, int64_t count, cae__task task, void *job)
 {
     struct cae__pool *pool = context->threads > 1 && count > 1 ? pool_get(context) : NULL;
+    fenv_t host;
     if (!pool) {
+        cae__arithmetic_begin(&host);
         for (int64_t index = 0; index < count; index++)
             task(job, index, 0);
+        cae__arithmetic_end(&host);
         return;
     }
 
@@ -158,7 +191,9 @@ void cae__parallel(cae_context *context, int64_t count, cae__task task, void *jo
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
 
+    cae__arithmetic_begin(&host);
     take_indices(pool, 0);
+    cae__arithmetic_end(&host);
 
     pthread_mutex_lock(&pool->mutex);
     while (pool->busy > 0)

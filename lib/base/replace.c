@@ -271,6 +271,8 @@ cae_status cae__file_replace(const cae_context *context, const char *path, const
     bool exists = lstat(path, &info) == 0;
     if (exists && S_ISLNK(info.st_mode)) {
         real = realpath(path, NULL);
+        if (!real && errno == ENOMEM)
+            return cae__fail_memory(context);
         exists = real && stat(real, &info) == 0;
         if (!exists) {
             free(real);

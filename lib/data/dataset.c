@@ -288,7 +288,10 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
     if (pixel_count != dataset->length)
         return cae__fail(context, CAE_ERR_SHAPE, "an image has %zu values, the array %zu",
                          dataset->length, pixel_count);
+    fenv_t host;
+    cae__arithmetic_begin(&host);
     cae__dataset_read(pixels, dataset, index);
+    cae__arithmetic_end(&host);
     return CAE_OK;
 }
 
@@ -297,6 +300,10 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
 {
     if ((!values && count) || !(sigma >= 0.0 && isfinite((float)sigma)) || image >> 56 != 0)
         return CAE_ERR_ARGUMENT;
-    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, (float)sigma, seed, visit, &image);
+    const float narrow = cae__to_float(sigma);
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, narrow, seed, visit, &image);
+    cae__arithmetic_end(&host);
     return CAE_OK;
 }

@@ -26,7 +26,10 @@ cae_status cae_mse(double *out, cae_context *context, const float *a, const floa
     if (count > SIZE_MAX / sizeof *a)
         return cae__fail(context, CAE_ERR_SHAPE, "%zu values are more than memory can address",
                          count);
+    fenv_t host;
+    cae__arithmetic_begin(&host);
     *out = cae__mse(a, b, count);
+    cae__arithmetic_end(&host);
     return CAE_OK;
 }
 
@@ -41,6 +44,9 @@ cae_status cae_psnr(double *out, cae_context *context, const float *a, const flo
     if (status != CAE_OK || !out)
         return status != CAE_OK ? status
                                 : cae__fail(context, CAE_ERR_ARGUMENT, "the result is NULL");
+    fenv_t host;
+    cae__arithmetic_begin(&host);
     *out = cae__psnr_of(mse, data_range);
+    cae__arithmetic_end(&host);
     return CAE_OK;
 }

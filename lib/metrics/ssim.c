@@ -151,7 +151,11 @@ cae_status cae_ssim(double *out, cae_context *context, const float *a, const flo
                          "the image is %dx%d, the window needs at least %dx%d", (int)height,
                          (int)width, size, size);
     const cae_status status = cae__scratch_reserve(context, 1, cae__ssim_scratch(width));
-    if (status == CAE_OK)
-        *out = cae__ssim(a, b, channels, height, width, data_range, kind, cae__scratch(context, 0));
-    return status;
+    if (status != CAE_OK)
+        return status;
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    *out = cae__ssim(a, b, channels, height, width, data_range, kind, cae__scratch(context, 0));
+    cae__arithmetic_end(&host);
+    return CAE_OK;
 }

@@ -55,6 +55,13 @@ static cae_status check_array(const cae_context *context, const float *array, si
     return CAE_OK;
 }
 
+static bool overlap(const float *a, size_t a_count, const float *b, size_t b_count)
+{
+    const uintptr_t first = (uintptr_t)a, second = (uintptr_t)b;
+    return first < second ? second - first < a_count * sizeof *a
+                          : first - second < b_count * sizeof *b;
+}
+
 static cae_status run_images(struct run *run, cae_context *context, size_t x_count, size_t y_count)
 {
     const struct cae__plan *plan = &run->plan;
@@ -64,6 +71,8 @@ static cae_status run_images(struct run *run, cae_context *context, size_t x_cou
     if (status == CAE_OK)
         status = check_array(context, run->y, y_count, "the output", run->count,
                              last->layer->out_channels, last->out_h, last->out_w);
+    if (status == CAE_OK && run->count > 0 && overlap(run->x, x_count, run->y, y_count))
+        status = cae__fail(context, CAE_ERR_ARGUMENT, "the output overlaps the input");
     if (status == CAE_OK && plan->large)
         return cae__run_tiled(context, run->model, run->part, plan, run->y, run->x, run->count);
     const int64_t blocks = cae__plan_blocks(plan, run->count);

@@ -83,6 +83,8 @@ void cae__model_release(cae_model *model)
 void cae__model_initialize(cae_model *model, uint64_t seed)
 {
     double bound = 0.0;
+    fenv_t host;
+    cae__arithmetic_begin(&host);
     for (int i = 0; i < model->tensor_count; i++) {
         const struct cae__tensor *tensor = &model->tensors[i];
         struct cae__stream stream;
@@ -93,6 +95,7 @@ void cae__model_initialize(cae_model *model, uint64_t seed)
             model->parameters[tensor->at + j] =
                 (float)(bound * (2.0 * (double)cae__stream_uniform(&stream) - 1.0));
     }
+    cae__arithmetic_end(&host);
 }
 
 cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,

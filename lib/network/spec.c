@@ -177,7 +177,7 @@ static cae_status add_layer(cae_spec *spec, bool transposed, int32_t in_channels
         .output_padding_h = o.output_padding_h, .output_padding_w = o.output_padding_w,
         .bias = o.bias != 0,
         .activation = o.activation,
-        .slope = (float)o.slope,
+        .slope = cae__to_float(o.slope),
     };
     return cae__spec_append(spec, &layer);
 }

@@ -88,10 +88,9 @@ static void run_tile(void *job, int64_t index, int worker)
  * TILE_VALUES. */
 static int side_of(const struct cae__plan *plan, int64_t out_pixels)
 {
-    const int64_t pixels =
-        (int64_t)((double)TILE_VALUES / ((double)plan->longest / (double)out_pixels));
+    const uint64_t pixels = TILE_VALUES * (uint64_t)out_pixels / plan->longest;
     int side = LEAST_HEIGHT;
-    while ((int64_t)(side + 1) * (side + 1) <= pixels)
+    while ((uint64_t)(side + 1) * (uint64_t)(side + 1) <= pixels)
         side++;
     return side;
 }

@@ -210,8 +210,12 @@ static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *fil
         .size = sizeof trainer->progress,
         .step = s->step,
         .epoch = s->epoch,
-        .images = s->position,
-        .epoch_loss = s->position ? trainer->now.loss_sum / (double)s->position : 0.0};
+        .images = s->position};
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    trainer->progress.epoch_loss =
+        s->position ? trainer->now.loss_sum / (double)s->position : 0.0;
+    cae__arithmetic_end(&host);
     return CAE_OK;
 }
 

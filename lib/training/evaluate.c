@@ -135,7 +135,10 @@ static cae_status run(cae_evaluation *result, struct evaluation *e, cae_context 
     if (!e->figures)
         return cae__fail_memory(context);
     cae__parallel(context, blocks, evaluate_block, e);
+    fenv_t host;
+    cae__arithmetic_begin(&host);
     *result = summarize(e);
+    cae__arithmetic_end(&host);
     cae__free(context, e->figures);
     return isfinite(result->mse) ? CAE_OK
                                  : cae__fail(context, CAE_ERR_NUMERIC,

@@ -184,7 +184,8 @@ static void adam(const struct update *u, const cae_optimizer_options *o, double 
     const float b2 = (float)o->beta2, c2 = (float)(1.0 - o->beta2);
     const float step = (float)(rate / (1.0 - pow(o->beta1, (double)t)));
     const float root = (float)sqrt(1.0 - pow(o->beta2, (double)t));
-    const float epsilon = (float)o->epsilon;
+    /* denormal it would count as 0, and a weight without a gradient would become 0 / 0 */
+    const float epsilon = fmaxf((float)o->epsilon, FLT_MIN);
 
     /* no two overlap: said so that the loop becomes vectors */
     const float *restrict gradient = u->gradient, *restrict weight = u->weight;

@@ -213,7 +213,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     trainer->number = ++optimizer->trainers;
     trainer->dataset = dataset;
     trainer->options = o;
-    trainer->loss = (struct cae__loss){o.loss, (float)o.huber_delta};
+    trainer->loss = (struct cae__loss){o.loss, cae__to_float(o.huber_delta)};
     trainer->progress = no_progress;
     status = allocate(trainer);
     if (status != CAE_OK) {
@@ -248,8 +248,12 @@ struct batch {
     const cae_trainer *trainer;
     int64_t first; /* position in the epoch's order */
     int64_t count; /* images */
-    float scale;   /* 1 / values in the batch */
 };
+
+static double values_of(const struct batch *batch)
+{
+    return (double)batch->count * (double)batch->trainer->dataset->length;
+}
 
 /* Which image comes at a position of the current epoch. */
 static int64_t image_at(const cae_trainer *trainer, int64_t position)
@@ -294,7 +298,7 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
     cae__plan_forward(plan, w->buffers, w->scratch);
     const double loss = trainer->handle.context->kernels->loss_gradient(
         &trainer->loss, w->gradient, w->buffers[plan->count], w->target, trainer->dataset->length,
-        plan->lanes, used, batch->scale);
+        plan->lanes, used, (float)(1.0 / values_of(batch)));
     cae__plan_backward(plan, w->buffers, w->gradient, w->spare, gradient, w->scratch);
     return loss;
 }
@@ -346,19 +350,25 @@ static void clip(float *gradient, size_t count, double norm, double most)
     const double factor = most / (norm + 1e-6);
     if (most == 0.0 || factor >= 1.0)
         return;
-    for (size_t i = 0; i < count; i++)
-        gradient[i] *= (float)factor;
+    for (size_t i = 0; i < count; i++) /* in double: as a float the factor may be denormal */
+        gradient[i] = (float)(gradient[i] * factor);
 }
 
-/* The first image of a batch that holds a value that is not finite; -1 when all are. */
+/* The first image of a batch that holds a value that is not finite, with its noise; -1 when all are. */
 static int64_t find_bad_image(const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
     const cae_dataset *d = trainer->dataset;
+    const cae_trainer_options *o = &trainer->options;
     float *pixels = trainer->workspaces[0]->target;
     for (int64_t i = 0; i < batch->count; i++) {
         const int64_t image = image_at(trainer, batch->first + i);
+        const uint64_t name = (uint64_t)image;
         cae__dataset_read(pixels, d, image);
+        if (o->noise_sigma > 0.0)
+            trainer->handle.context->kernels->add_noise(pixels, pixels, d->length, 1,
+                                                        (float)o->noise_sigma, o->seed,
+                                                        (uint32_t)trainer->now.epoch, &name);
         if (!cae__all_finite(pixels, d->length))
             return image;
     }
@@ -410,32 +420,20 @@ static void advance(cae_trainer *trainer, int64_t images, double loss, double no
     p->epoch = now->epoch;
 }
 
-static cae_status take_step(cae_trainer *trainer)
+/* Once the gradient is there. */
+static cae_status update(cae_trainer *trainer, const struct batch *batch)
 {
-    cae_status status = ensure_workspaces(trainer);
-    if (status != CAE_OK)
-        return status;
-    cae_context *context = trainer->handle.context;
-    const cae_dataset *d = trainer->dataset;
+    const cae_context *context = trainer->handle.context;
     const cae_trainer_options *o = &trainer->options;
     const size_t parameters = trainer->model->parameter_count;
-    const int64_t left = d->count - trainer->now.position;
-    const int64_t images = left < o->batch ? left : o->batch;
-    const double values = (double)images * (double)d->length;
-
-    struct batch batch = {trainer, trainer->now.position, images, (float)(1.0 / values)};
-    cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
-    cae__parallel(context, trainer->slots, run_slot, &batch);
-    cae__parallel(context, (int64_t)((parameters + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_chunk,
-                  trainer);
 
     double loss = 0.0;
     for (int slot = 0; slot < trainer->slots; slot++)
         loss += trainer->slot_losses[slot];
-    loss /= values;
+    loss /= values_of(batch);
     const double norm = norm_of(trainer->gradient, parameters);
     if (!isfinite(loss) || !isfinite(norm))
-        return not_finite(trainer, &batch, loss, norm);
+        return not_finite(trainer, batch, loss, norm);
 
     clip(trainer->gradient, parameters, norm, o->clip_norm);
     const double rate = trainer->optimizer->options.learning_rate *
@@ -446,8 +444,30 @@ static cae_status take_step(cae_trainer *trainer)
                          "%g is not finite; nothing was updated", trainer->now.step + 1, rate, norm);
     trainer->before = trainer->now;
     trainer->progress_before = trainer->progress;
-    advance(trainer, images, loss, norm, rate);
+    advance(trainer, batch->count, loss, norm, rate);
     return CAE_OK;
+}
+
+static cae_status take_step(cae_trainer *trainer)
+{
+    cae_status status = ensure_workspaces(trainer);
+    if (status != CAE_OK)
+        return status;
+    cae_context *context = trainer->handle.context;
+    const size_t parameters = trainer->model->parameter_count;
+    const int64_t left = trainer->dataset->count - trainer->now.position;
+    const int64_t most = trainer->options.batch;
+
+    struct batch batch = {trainer, trainer->now.position, left < most ? left : most};
+    cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
+    cae__parallel(context, trainer->slots, run_slot, &batch);
+    cae__parallel(context, (int64_t)((parameters + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_chunk,
+                  trainer);
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    status = update(trainer, &batch);
+    cae__arithmetic_end(&host);
+    return status;
 }
 
 static cae_status write_progress(cae_progress *out, const cae_trainer *trainer)

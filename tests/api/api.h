@@ -28,6 +28,7 @@ struct heap {
     atomic_long requests;
     long fail_at;         /* the request that gets NULL, counting from 0; -1: none */
     bool fail_on;         /* and so do all after it */
+    int fail_every;       /* and so does each so many after it; 0: none */
     size_t limit;         /* larger blocks get NULL */
     size_t largest;       /* block asked for */
 };
@@ -45,7 +46,11 @@ static inline void *heap_allocate(void *user, size_t bytes)
 
     if (bytes > heap->largest)
         heap->largest = bytes;
-    if (heap->fail_at >= 0 && (heap->fail_on ? request >= heap->fail_at : request == heap->fail_at))
+    if (heap->fail_at >= 0 &&
+        (request == heap->fail_at ||
+         (request > heap->fail_at &&
+          (heap->fail_on ||
+           (heap->fail_every && (request - heap->fail_at) % heap->fail_every == 0)))))
         return NULL;
     if (bytes == 0 || bytes > heap->limit || !(block = malloc(HEAP_FRONT + bytes)))
         return NULL;
