@@ -20,6 +20,8 @@ setup_table='
   check        check              check-devel         check       check-dev        check
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
+  clang        clang,libclang-rt-14-dev  clang,compiler-rt  clang,compiler-rt  clang,compiler-rt  llvm
+  afl          afl++              american-fuzzy-lop  afl++       -            afl++
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
   abidiff      abigail-tools      libabigail          -           libabigail       -
   doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
@@ -43,6 +45,8 @@ is_here()
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
+        clang) fuzzer_links ;;
+        afl) command -v afl-clang-fast ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;
         venv) python3 -c 'import ensurepip, venv' ;;
@@ -55,6 +59,19 @@ sanitizers_link()
     probe=$(mktemp)
     if echo 'int main(void) { return 0; }' |
         ${CC:-cc} -fsanitize=address,undefined -x c - -o "$probe"; then
+        set -- 0
+    else
+        set -- 1
+    fi
+    rm -f "$probe"
+    return "$1"
+}
+
+fuzzer_links()
+{
+    probe=$(mktemp)
+    if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o "$probe"; then
         set -- 0
     else
         set -- 1

@@ -47,7 +47,7 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
 {
     const float *weights = row->weights, *const x = row->x;
     const ptrdiff_t start = row->start + at;
-    const float *const gate = row->gate + (row->gate ? at : 0);
+    const float *const gate = row->gate ? row->gate + at : NULL;
     float *const y = row->y + at;
     vector sums[8][8];
 

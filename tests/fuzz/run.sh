@@ -1,0 +1,166 @@
+#!/bin/sh
+# run.sh - fuzz the library: hostile files, and calls in any order.
+set -eu
+
+usage()
+{
+    cat <<END
+usage: sh tests/fuzz/run.sh [--seconds N | --total N] [--afl] [TARGET...]
+
+Installs what is missing, builds into build/fuzz with clang, AddressSanitizer, UndefinedBehaviorSanitizer
+and LeakSanitizer, and runs each target for N seconds (60), one after the other, on one core. Corpora stay
+in build/fuzz/corpus and are used again. The table is in build/fuzz/results.txt too, which grows as it goes;
+inputs that failed are in build/fuzz/crashes/TARGET, and the exit status is 1 when there are any.
+  --seconds N  for each target
+  --total N    seconds for all targets together
+  --afl        with AFL++ instead of libFuzzer, in build/fuzz-afl
+Targets: $targets
+END
+}
+
+targets='model weights checkpoint json architecture cifar10 images history api'
+seconds=60
+total=
+afl=
+chosen=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --seconds) seconds=${2:?}; shift ;;
+        --total) total=${2:?}; shift ;;
+        --afl) afl=yes ;;
+        -h | --help) usage; exit ;;
+        -*) usage >&2; exit 2 ;;
+        *) case " $targets " in *" $1 "*) chosen="$chosen $1" ;; *) usage >&2; exit 2 ;; esac ;;
+    esac
+    shift
+done
+chosen=${chosen:-$targets}
+
+cd "$(dirname "$0")/../.."
+# shellcheck source=examples/setup.sh
+. examples/setup.sh
+if [ -n "$total" ]; then
+    # shellcheck disable=SC2086
+    set -- $chosen
+    seconds=$((total / $#))
+fi
+
+ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=8:allocator_may_return_null=1
+UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+if [ -n "$afl" ]; then
+    install_missing cc pkg-config meson ninja clang afl
+    build=build/fuzz-afl cc=afl-clang-fast instrument=
+    ASAN_OPTIONS=$ASAN_OPTIONS:abort_on_error=1:symbolize=0:detect_leaks=0 # as AFL++ wants them
+    UBSAN_OPTIONS=$UBSAN_OPTIONS:abort_on_error=1
+    export AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 AFL_QUIET=1 AFL_NO_AFFINITY=1
+else
+    install_missing cc pkg-config meson ninja clang
+    build=build/fuzz cc=clang instrument=-fsanitize=fuzzer-no-link
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=1
+fi
+export ASAN_OPTIONS UBSAN_OPTIONS
+
+# --- Building ---------------------------------------------------------------------------------------
+
+echo "building in $build"
+if [ ! -f $build/build.ninja ]; then
+    # no OpenBLAS: its threads and its memory are not what is to be looked at
+    CC=$cc quietly meson setup $build -Dbuildtype=debugoptimized -Dtests=false -Dtools=false -Dblas=none \
+        -Db_sanitize=address,undefined -Db_lundef=false -Dc_args="$instrument"
+fi
+quietly ninja -C $build lib/libcae-internal.a
+mkdir -p $build/bin
+flags="-std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -Iinclude -I$build/include"
+trainer='examples/trainer/history.c examples/trainer/files.c examples/trainer/message.c'
+
+# compile OUTPUT FLAG... SOURCE...
+compile()
+{
+    output=$1
+    shift
+    # shellcheck disable=SC2086
+    quietly $cc $flags "$@" tests/fuzz/fuzz.c $build/lib/libcae-internal.a -lm -pthread -o "$output"
+}
+
+# shellcheck disable=SC2086
+compile $build/bin/seeds $instrument tests/fuzz/seeds.c
+for target in $chosen; do
+    sources=tests/fuzz/$target.c
+    case $target in
+        model | weights | checkpoint) [ -n "$afl" ] || sources="$sources tests/fuzz/mutator.c" ;;
+        history) sources="$sources $trainer" ;;
+    esac
+    # shellcheck disable=SC2086
+    compile $build/bin/"$target" -fsanitize=fuzzer $sources
+done
+rm -rf $build/seeds
+python3 tests/fuzz/seeds.py $build/bin/seeds $build/seeds
+
+# --- Running ----------------------------------------------------------------------------------------
+
+# most_bytes TARGET - of an input
+most_bytes()
+{
+    case $1 in
+        cifar10) echo 12400 ;;
+        checkpoint) echo 6144 ;;
+        *) echo 4096 ;;
+    esac
+}
+
+run_libfuzzer()
+{
+    dictionary=-dict=tests/fuzz/libcae.dict
+    case $target in api | images | cifar10) dictionary= ;; esac
+    # shellcheck disable=SC2046,SC2086
+    nice $build/bin/"$target" $dictionary -max_len="$(most_bytes "$target")" -max_total_time="$seconds" \
+        -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 -print_final_stats=1 \
+        -artifact_prefix="$crashes/" "$corpus" $build/seeds/"$target" \
+        $(ls -d tests/fuzz/regressions/"$target" 2>/dev/null) >"$log" 2>&1 || :
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    edges=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -1)
+}
+
+run_afl()
+{
+    rm -rf $build/afl/"$target"
+    mkdir -p $build/afl
+    nice afl-fuzz -i $build/seeds/"$target" -o $build/afl/"$target" -x tests/fuzz/libcae.dict -m none \
+        -t 5000 -V "$seconds" -- $build/bin/"$target" >"$log" 2>&1 || :
+    stats=$build/afl/$target/default/fuzzer_stats
+    runs=$(sed -n 's/^execs_done *: *//p' "$stats")
+    edges=$(sed -n 's/^edges_found *: *//p' "$stats")
+    cp $build/afl/"$target"/default/queue/id* "$corpus"/ 2>/dev/null || :
+    for failed in $build/afl/"$target"/default/crashes/id* $build/afl/"$target"/default/hangs/id*; do
+        [ ! -f "$failed" ] || cp "$failed" "$crashes/"
+    done
+}
+
+line='%-14s %12s %9s %7s %8s %8s\n'
+results=$build/results.txt
+# shellcheck disable=SC2059
+printf "$line" target executions exec/s edges corpus crashes | tee $results
+status=0 all=0
+for target in $chosen; do
+    crashes=$build/crashes/$target corpus=$build/corpus/$target log=$build/$target.log
+    mkdir -p "$crashes" "$corpus"
+    rm -f "$crashes"/*
+    begin=$(date +%s)
+    if [ -n "$afl" ]; then run_afl; else run_libfuzzer; fi
+    spent=$(($(date +%s) - begin))
+    found=$(find "$crashes" -type f | wc -l)
+    if [ -z "$runs" ]; then                     # it did not end as it should: the log says why
+        runs=0
+        found=$((found + 1))
+    fi
+    all=$((all + runs))
+    # shellcheck disable=SC2059
+    printf "$line" "$target" "$runs" $((runs / (spent > 0 ? spent : 1))) "${edges:-0}" \
+        "$(find "$corpus" -type f | wc -l)" "$found" | tee -a $results
+    if [ "$found" -gt 0 ]; then
+        status=1
+        grep -E '^(==|SUMMARY)|not so|runtime error|bytes of input' "$log" | head -3 || :
+    fi
+done
+echo "$all executions in all; table in $results, logs in $build/*.log" | tee -a $results
+exit $status
