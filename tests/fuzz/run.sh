@@ -55,7 +55,8 @@ if [ -n "$afl" ]; then
     export AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 AFL_QUIET=1 AFL_NO_AFFINITY=1
 else
     install_missing cc pkg-config meson ninja clang
-    build=build/fuzz cc=clang instrument=-fsanitize=fuzzer-no-link
+    build=build/fuzz cc=clang
+    instrument="-fsanitize=fuzzer-no-link -fsanitize-coverage-ignorelist=$PWD/tests/fuzz/uninstrumented.txt"
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=1
 fi
 export ASAN_OPTIONS UBSAN_OPTIONS
@@ -91,7 +92,7 @@ for target in $chosen; do
         history) sources="$sources $trainer" ;;
     esac
     # shellcheck disable=SC2086
-    compile $build/bin/"$target" -fsanitize=fuzzer $sources
+    compile $build/bin/"$target" $instrument -fsanitize=fuzzer $sources
 done
 rm -rf $build/seeds
 python3 tests/fuzz/seeds.py $build/bin/seeds $build/seeds
@@ -114,7 +115,7 @@ run_libfuzzer()
     case $target in api | images | cifar10) dictionary= ;; esac
     # shellcheck disable=SC2046,SC2086
     nice $build/bin/"$target" $dictionary -max_len="$(most_bytes "$target")" -max_total_time="$seconds" \
-        -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 -print_final_stats=1 \
+        -timeout=10 -entropic=0 -rss_limit_mb=1024 -malloc_limit_mb=512 -print_final_stats=1 \
         -artifact_prefix="$crashes/" "$corpus" $build/seeds/"$target" \
         $(ls -d tests/fuzz/regressions/"$target" 2>/dev/null) >"$log" 2>&1 || :
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
