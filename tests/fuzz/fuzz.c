@@ -315,8 +315,9 @@ double fuzz_work(const cae_model *model, int32_t part, int height, int width)
             return 0.0;
         work += (double)stage.out_length * l->in_channels * taps / l->stride_h / l->stride_w *
                 (l->transposed ? 1.0 : (double)l->stride_h * l->stride_w);
-        work += (double)(stage.in_h + 2.0 * l->padding_h) * (stage.in_w + 2.0 * l->padding_w) *
-                l->in_channels;
+        work += (double)stage.out_length +
+                (double)(stage.in_h + 2.0 * l->padding_h) *
+                    (stage.in_w + 2.0 * l->padding_w) * l->in_channels;
     }
     return work;
 }

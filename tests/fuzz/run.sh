@@ -9,7 +9,7 @@ usage: sh tests/fuzz/run.sh [--seconds N | --total N] [--afl] [TARGET...]
 
 Installs what is missing, builds into build/fuzz with clang, AddressSanitizer, UndefinedBehaviorSanitizer
 and LeakSanitizer, and runs each target for N seconds (60), one after the other, on one core. Corpora stay
-in build/fuzz/corpus and are used again. The table is in build/fuzz/results.txt too, which grows as it goes;
+in build/fuzz/corpus and are used again. build/fuzz/results.txt has the table, up to date at any time;
 inputs that failed are in build/fuzz/crashes/TARGET, and the exit status is 1 when there are any.
   --seconds N  for each target
   --total N    seconds for all targets together
@@ -109,12 +109,13 @@ most_bytes()
     esac
 }
 
+# One slice of $target's time; sets runs and edges, and leaves failing inputs in $crashes.
 run_libfuzzer()
 {
     dictionary=-dict=tests/fuzz/libcae.dict
     case $target in api | images | cifar10) dictionary= ;; esac
     # shellcheck disable=SC2046,SC2086
-    nice $build/bin/"$target" $dictionary -max_len="$(most_bytes "$target")" -max_total_time="$seconds" \
+    nice $build/bin/"$target" $dictionary -max_len="$(most_bytes "$target")" -max_total_time="$slice" \
         -timeout=10 -entropic=0 -rss_limit_mb=1024 -malloc_limit_mb=512 -print_final_stats=1 \
         -artifact_prefix="$crashes/" "$corpus" $build/seeds/"$target" \
         $(ls -d tests/fuzz/regressions/"$target" 2>/dev/null) >"$log" 2>&1 || :
@@ -127,41 +128,62 @@ run_afl()
     rm -rf $build/afl/"$target"
     mkdir -p $build/afl
     nice afl-fuzz -i $build/seeds/"$target" -o $build/afl/"$target" -x tests/fuzz/libcae.dict -m none \
-        -t 5000 -V "$seconds" -- $build/bin/"$target" >"$log" 2>&1 || :
+        -t 5000 -V "$slice" -- $build/bin/"$target" >"$log" 2>&1 || :
     stats=$build/afl/$target/default/fuzzer_stats
-    runs=$(sed -n 's/^execs_done *: *//p' "$stats")
-    edges=$(sed -n 's/^edges_found *: *//p' "$stats")
+    runs=$(sed -n 's/^execs_done *: *//p' "$stats" 2>/dev/null)
+    edges=$(sed -n 's/^edges_found *: *//p' "$stats" 2>/dev/null)
     cp $build/afl/"$target"/default/queue/id* "$corpus"/ 2>/dev/null || :
     for failed in $build/afl/"$target"/default/crashes/id* $build/afl/"$target"/default/hangs/id*; do
         [ ! -f "$failed" ] || cp "$failed" "$crashes/"
     done
 }
 
-line='%-14s %12s %9s %7s %8s %8s\n'
-results=$build/results.txt
-# shellcheck disable=SC2059
-printf "$line" target executions exec/s edges corpus crashes | tee $results
-status=0 all=0
-for target in $chosen; do
-    crashes=$build/crashes/$target corpus=$build/corpus/$target log=$build/$target.log
-    mkdir -p "$crashes" "$corpus"
-    rm -f "$crashes"/*
-    begin=$(date +%s)
-    if [ -n "$afl" ]; then run_afl; else run_libfuzzer; fi
-    spent=$(($(date +%s) - begin))
-    found=$(find "$crashes" -type f | wc -l)
-    if [ -z "$runs" ]; then                     # it did not end as it should: the log says why
-        runs=0
-        found=$((found + 1))
-    fi
-    all=$((all + runs))
-    # shellcheck disable=SC2059
-    printf "$line" "$target" "$runs" $((runs / (spent > 0 ? spent : 1))) "${edges:-0}" \
-        "$(find "$corpus" -type f | wc -l)" "$found" | tee -a $results
-    if [ "$found" -gt 0 ]; then
-        status=1
-        grep -E '^(==|SUMMARY)|not so|runtime error|bytes of input' "$log" | head -3 || :
-    fi
+# Slices so far, a line each, as a table.
+print_table()
+{
+    awk -v targets="$chosen" -v build=$build '
+        { runs[$1] += $2; spent[$1] += $3; if ($4 > edges[$1]) edges[$1] = $4; broken[$1] += $5 }
+        END {
+            line = "%-14s %8s %12s %9s %7s %7s %8s\n"
+            printf line, "target", "seconds", "executions", "exec/s", "edges", "corpus", "crashes"
+            count = split(targets, names, " ")
+            for (i = 1; i <= count; i++) {
+                t = names[i]
+                ("find " build "/corpus/" t " -type f 2>/dev/null | wc -l") | getline corpus
+                ("find " build "/crashes/" t " -type f 2>/dev/null | wc -l") | getline crashes
+                printf line, t, spent[t] + 0, runs[t] + 0, int(runs[t] / (spent[t] ? spent[t] : 1)),
+                    edges[t] + 0, corpus + 0, crashes + broken[t]
+                all += runs[t]; time += spent[t]; bad += crashes + broken[t]
+            }
+            printf line, "all", time + 0, all + 0, int(all / (time ? time : 1)), "", "", bad + 0
+            exit bad > 0
+        }' $build/slices.txt
+}
+
+# In turns of at most a minute, so that what is interrupted has met every target.
+left=$seconds
+: >$build/slices.txt
+rm -rf $build/crashes
+while [ "$left" -gt 0 ]; do
+    slice=$((left > 60 ? 60 : left))
+    left=$((left - slice))
+    for target in $chosen; do
+        crashes=$build/crashes/$target corpus=$build/corpus/$target log=$build/$target.log
+        mkdir -p "$crashes" "$corpus"
+        begin=$(date +%s) before=$(find "$crashes" -type f | wc -l)
+        if [ -n "$afl" ]; then run_afl; else run_libfuzzer; fi
+        after=$(find "$crashes" -type f | wc -l) broken=0
+        if [ -z "$runs" ] && [ "$after" = "$before" ]; then
+            broken=1                            # it did not even begin: the log says why
+        fi
+        if [ "$after" -gt "$before" ] || [ $broken = 1 ]; then
+            cp "$log" "$build/$target-failed.log"
+        fi
+        echo "$target ${runs:-0} $(($(date +%s) - begin)) ${edges:-0} $broken" >>$build/slices.txt
+        print_table >$build/results.txt || :
+    done
 done
-echo "$all executions in all; table in $results, logs in $build/*.log" | tee -a $results
+status=0
+print_table || status=$?
+echo "the table is in $build/results.txt, logs of failures in $build/*-failed.log"
 exit $status
