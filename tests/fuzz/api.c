@@ -172,8 +172,10 @@ static cae_status call_model_small(struct machine *m)
     cae_status status = cae_spec_add_conv(spec, outer, inner, &o);
     if (status == CAE_OK)
         status = cae_spec_add_conv_transpose(spec, inner, outer, &o);
-    if (status == CAE_OK)
-        put_model(m, status = cae_model_create(&model, m->context, spec, 1), model);
+    if (status == CAE_OK) {
+        status = cae_model_create(&model, m->context, spec, 1);
+        put_model(m, status, model);
+    }
     cae_spec_destroy(spec);
     return status;
 }

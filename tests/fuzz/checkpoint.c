@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_mark();
     const cae_status status = cae_trainer_resume(trainer, path);
-    fuzz_check_peak(2 * size);
+    fuzz_check_peak(size);
     fuzz_check_status(context, status);
     if (status == CAE_OK) {
         go_on(context, trainer);

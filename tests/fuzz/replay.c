@@ -95,7 +95,6 @@ static void run_file(const char *path)
     }
     const size_t size = fread(original, 1, MOST, file);
     fclose(file);
-    fprintf(stderr, "%s", ""); /* stderr says nothing unless something is wrong */
     run(original, size);
     for (long i = 0; i < mutations; i++) {
         uint64_t state = (uint64_t)i << 32 ^ size;

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Seed inputs for the fuzz targets, and the malformed files that every reader of safetensors knows.
 
-usage: seeds.py GENERATOR DIRECTORY
+usage: seeds.py [--stamp FILE] GENERATOR DIRECTORY
 
 GENERATOR is the program made from seeds.c: it writes what the library writes. Here follows what it would
-not. DIRECTORY gets a folder for each target. The same files every time."""
+not. DIRECTORY gets a folder for each target; FILE is touched when it is done. The same files every time."""
+import argparse
 import json
 import os
 import random
 import struct
 import subprocess
-import sys
 
-generator, top = sys.argv[1:]
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument('--stamp')
+parser.add_argument('generator')
+parser.add_argument('directory')
+options = parser.parse_args()
+top = options.directory
 TARGETS = ('api', 'architecture', 'checkpoint', 'cifar10', 'history', 'images', 'json', 'model', 'weights')
 
 
@@ -216,5 +221,7 @@ def write_all():
 
 for target in TARGETS:
     os.makedirs(os.path.join(top, target), exist_ok=True)
-subprocess.run([generator, top], check=True)
+subprocess.run([options.generator, top], check=True)
 write_all()
+if options.stamp:
+    open(options.stamp, 'w').close()
