@@ -222,7 +222,7 @@ START_TEST(memory_is_bounded_by_the_size)
 {
     const struct growing *g = &shapes[_i];
 
-    for (size_t size = 2048; size <= (size_t)1 << 20; size *= 8) {
+    for (size_t size = 2048; size <= (size_t)1 << 18; size *= 8) {
         struct bytes file = grown(g, size);
         load_all_ways(g->name, file, g->status);
         bytes_free(&file);
@@ -234,7 +234,7 @@ START_TEST(memory_is_bounded_for_long_keys)
 {
     static const size_t lengths[] = {100, 4096, 8200, 16384, 16400, 50000};
     char name[32];
-    struct bytes file = long_keys((size_t)1 << 20, lengths[_i]);
+    struct bytes file = long_keys((size_t)1 << 18, lengths[_i]);
 
     snprintf(name, sizeof name, "keys of %zu bytes", lengths[_i]);
     load_all_ways(name, file, CAE_ERR_FORMAT);
