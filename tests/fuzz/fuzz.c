@@ -1,5 +1,5 @@
 /* fuzz.c - what the fuzz targets share. */
-#define _GNU_SOURCE /* mkdtemp */
+#define _GNU_SOURCE /* mkdtemp, memmem */
 #include "fuzz.h"
 
 #include <fcntl.h>
@@ -95,6 +95,20 @@ void fuzz_check_peak(size_t size)
         fprintf(stderr, "%zu bytes of input took %zu bytes of memory\n", size, taken);
         abort();
     }
+}
+
+void fuzz_check_filled(const uint8_t *data, size_t size, const cae_model *model)
+{
+    uint64_t header = 0;
+
+    CHECK(size >= 8);
+    for (int i = 7; i >= 0; i--)
+        header = header << 8 | data[i];
+    CHECK(header <= size - 8);
+    const uint64_t filled = 4 * (uint64_t)cae_model_parameter_count(model);
+    CHECK(size - 8 - header >= filled);
+    if (!memmem(data + 8, (size_t)header, "\"optim", 6) && !memmem(data + 8, (size_t)header, "\\u", 2))
+        CHECK(size - 8 - header == filled);
 }
 
 void fuzz_check_status(const cae_context *context, cae_status status)

@@ -47,6 +47,9 @@ void fuzz_mark(void);
 /* What a file of `size` bytes may make the library allocate at once: docs/file-format.md. */
 void fuzz_check_peak(size_t size);
 
+/* What loaded fills its file: 4 bytes a parameter and nothing else, unless it is a checkpoint. */
+void fuzz_check_filled(const uint8_t *data, size_t size, const cae_model *model);
+
 /* A status that the header knows; a failure left a text and, if there is one, a handle of NULL. */
 void fuzz_check_status(const cae_context *context, cae_status status);
 void fuzz_check_made(const cae_context *context, cae_status status, const void *handle);

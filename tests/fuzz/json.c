@@ -14,7 +14,6 @@ static void write_value(struct cae__text *out, const struct cae__json *value, in
 {
     size_t count = 0;
 
-    CHECK(level <= 64);
     switch (value->kind) {
     case CAE__NULL: cae__text_add(out, "null"); return;
     case CAE__BOOL: cae__text_add(out, value->integer ? "true" : "false"); return;
@@ -23,6 +22,7 @@ static void write_value(struct cae__text *out, const struct cae__json *value, in
     default: break;
     }
     const bool object = value->kind == CAE__OBJECT;
+    CHECK(level < 64);
     cae__text_add(out, object ? "{" : "[");
     for (const struct cae__json *item = value->first; item; item = item->next, count++) {
         cae__text_add(out, count ? "," : "");

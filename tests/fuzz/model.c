@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check_peak(size);
     fuzz_check_made(context, status, model);
     if (model) {
+        fuzz_check_filled(data, size, model);
         struct fuzz_bytes first = fuzz_model_bytes(model), second;
         CHECK(cae_model_load_memory(&again, context, first.data, first.size) == CAE_OK);
         second = fuzz_model_bytes(again);

@@ -131,12 +131,27 @@ def edits(data):
     yield 'layer_huger', with_layer(out=2**31 - 1)
     yield 'layer_beyond', with_layer(out=2**63 - 1)
     yield 'layer_negative', with_layer(stride=[-1, 1])
+    yield 'layer_large', with_layer(kernel=[1024, 1024])
     yield 'layer_padding', with_layer(padding=[65535, 65535])
     yield 'layer_stride', with_layer(stride=[65535, 65535])
     yield 'layer_dilation', with_layer(dilation=[65535, 65535])
     yield 'layer_slope', with_layer(activation='leaky_relu', slope_bits=0x7f800000)
     yield 'nan', pack(header, b'\0\0\xc0\x7f' + values[4:])
     yield 'infinity', pack(header, values[:-4] + b'\0\0\x80\x7f')
+    last = max((k for k in header if k != '__metadata__'), key=lambda k: header[k]['data_offsets'])
+    begin, end = header[last]['data_offsets']
+    for name, move in ('hole', 4), ('overlap', -4), ('beyond', 4096):
+        header[last]['data_offsets'] = [begin + move, end + move]
+        yield name, pack(header, values + bytes(max(0, move)) * (name == 'hole'))
+    header[last] = tensor([1], begin, end)
+    yield 'shape_too_small', pack(header, values)
+    header[last] = tensor([4, 1 << 62] + header[last]['shape'], begin, begin)
+    yield 'shape_wraps', pack(header, values[:begin])
+    header, values = unpack(data)
+    weight = header['0.weight']
+    weight['shape'] = weight['shape'] + [1]
+    yield 'rank_5', pack(header, values)
+    header, values = unpack(data)
     yield 'cut_off', data[:-1]
     yield 'extended', data + b'\0'
     without = {k: v for k, v in header.items() if k != '__metadata__'}
@@ -187,6 +202,7 @@ def write_all():
 
     for i, text in enumerate(TEXTS):
         put('json', 'text_%02d' % i, text.encode())
+    put('json', 'zeros', b'[0' + b',0' * 8000 + b']')
     put('json', 'not_utf8', b'"\xc0\x80"')
     put('json', 'header', model[8:8 + struct.unpack('<Q', model[:8])[0]])
     description = unpack(model)[0]['__metadata__']['libcae.architecture'].encode()

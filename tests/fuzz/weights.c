@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check_peak(size);
     fuzz_check_status(context, status);
     if (status == CAE_OK) {
+        fuzz_check_filled(data, size, model);
         CHECK(cae__all_finite(model->parameters, PARAMETERS));
         fuzz_run_model(context, model, 5, 6);
     } else {
