@@ -20,10 +20,11 @@ setup_table='
   check        check              check-devel         check       check-dev        check
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
+  clang        clang,libclang-rt-14-dev  clang,compiler-rt  clang,compiler-rt  clang,compiler-rt  llvm
+  afl          afl++              american-fuzzy-lop  afl++       -            afl++
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
   strace       strace             strace              strace      strace           -
   gcc          gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
-  clang        clang              clang,compiler-rt   clang,compiler-rt  clang,compiler-rt  llvm
   clang-tidy   clang-tidy         clang-tools-extra   clang       clang-extra-tools  llvm
   cppcheck     cppcheck           cppcheck            cppcheck    cppcheck         cppcheck
   abidiff      abigail-tools      libabigail          -           libabigail       -
@@ -49,7 +50,9 @@ is_here()
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
         sanitizers) sanitizers_link ;;
-        clang | clang-tidy) command -v "$1" || command -v "$1-14" ;;
+        clang) fuzzer_links ;;
+        clang-tidy) command -v "$1" || command -v "$1-14" ;;
+        afl) command -v afl-clang-fast ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         matplotlib) /usr/bin/python3 -c 'import matplotlib' ;;
         cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;
@@ -63,6 +66,19 @@ sanitizers_link()
     probe=$(mktemp)
     if echo 'int main(void) { return 0; }' |
         ${CC:-cc} -fsanitize=address,undefined -x c - -o "$probe"; then
+        set -- 0
+    else
+        set -- 1
+    fi
+    rm -f "$probe"
+    return "$1"
+}
+
+fuzzer_links()
+{
+    probe=$(mktemp)
+    if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o "$probe"; then
         set -- 0
     else
         set -- 1

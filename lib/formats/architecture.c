@@ -156,7 +156,7 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context,
         return status;
     if (version != VERSION || layers->count == 0 || encoder < 1 || (uint64_t)encoder > layers->count)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture: version %" PRId64 ", %zu layers, an encoder of %" PRId64,
+                         "architecture: version %" PRId64 ", %" PRIu32 " layers, an encoder of %" PRId64,
                          version, layers->count, encoder);
     int index = 0;
     for (const struct cae__json *item = layers->first; item; item = item->next, index++) {

@@ -9,10 +9,12 @@
 #define MOST_LEVELS 64
 #define CHUNK 16384 /* bytes; a larger piece gets a chunk of its own */
 
+#define UNIT _Alignof(struct cae__json)
+
 struct cae__chunk {
     struct cae__chunk *next;
     size_t used, size;
-    _Alignas(16) unsigned char bytes[];
+    _Alignas(struct cae__json) unsigned char bytes[];
 };
 
 struct parser {
@@ -37,7 +39,7 @@ static void *fail(struct parser *p, const char *reason)
 static void *take(struct parser *p, size_t bytes)
 {
     struct cae__json_document *d = p->document;
-    const size_t padded = (bytes + 15) / 16 * 16;
+    const size_t padded = (bytes + UNIT - 1) / UNIT * UNIT;
     if (!d->chunks || d->chunks->size - d->chunks->used < padded) {
         const size_t size = padded > CHUNK ? padded : CHUNK;
         struct cae__chunk *chunk = cae__alloc(d->context, 1, sizeof *chunk + size);
@@ -280,7 +282,7 @@ static struct cae__json *parse_value(struct parser *p);
 /* NOLINTNEXTLINE(misc-no-recursion): at most MOST_LEVELS deep */
 static struct cae__json *parse_elements(struct parser *p, struct cae__json *node, char close)
 {
-    struct cae__json **link = &node->first;
+    const struct cae__json **link = &node->first;
     if (p->level == MOST_LEVELS)
         return fail(p, "too many levels");
     p->level++;
@@ -348,6 +350,8 @@ cae_status cae__json_parse(struct cae__json_document *document, const cae_contex
                            const char *bytes, size_t length, const char *what)
 {
     *document = (struct cae__json_document){.context = context};
+    if (length > UINT32_MAX) /* so that counts of nodes fit */
+        return cae__fail(context, CAE_ERR_FORMAT, "%s: %zu bytes are too many", what, length);
     struct parser p = {.document = document, .at = bytes, .begin = bytes, .end = bytes + length,
                        .what = what};
     document->root = parse_value(&p);

@@ -49,17 +49,34 @@ void cae__text_add(struct cae__text *text, const char *format, ...)
     text->length += (size_t)length;
 }
 
+static void add_bytes(struct cae__text *text, const char *bytes, size_t length)
+{
+    if (!reserve(text, length))
+        return;
+    memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
+    text->bytes[text->length] = '\0';
+}
+
+static bool stands_for_itself(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* Most of a text is runs of characters that stand for themselves. */
 void cae__text_add_string(struct cae__text *text, const char *value)
 {
-    cae__text_add(text, "\"");
-    for (; *value; value++) {
-        const unsigned char c = (unsigned char)*value;
-        if (c == '"' || c == '\\')
-            cae__text_add(text, "\\%c", c);
-        else if (c < 0x20)
-            cae__text_add(text, "\\u%04x", c);
-        else
-            cae__text_add(text, "%c", c);
+    add_bytes(text, "\"", 1);
+    while (*value) {
+        size_t run = 0;
+        while (stands_for_itself(value[run])) /* zero does not */
+            run++;
+        add_bytes(text, value, run);
+        value += run;
+        if (*value == '"' || *value == '\\')
+            cae__text_add(text, "\\%c", *value++);
+        else if (*value)
+            cae__text_add(text, "\\u%04x", (unsigned char)*value++);
     }
-    cae__text_add(text, "\"");
+    add_bytes(text, "\"", 1);
 }

@@ -1,0 +1,88 @@
+/* seeds.c - files of the library's own making, to fuzz from: a model for every option of a layer and
+ * a checkpoint for every optimizer. seeds.py calls it and adds what the library would not write.
+ *
+ *   seeds DIRECTORY, which has model and checkpoint in it */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fuzz.h"
+
+static void save_to(const cae_context *context, const char *directory, const char *kind,
+                    const char *name, const cae_model *model, const cae_trainer *trainer)
+{
+    char path[512];
+
+    CHECK(snprintf(path, sizeof path, "%s/%s/%s", directory, kind, name) < (int)sizeof path);
+    const cae_status status = model ? cae_model_save(model, path) : cae_trainer_save(trainer, path);
+    if (status != CAE_OK)
+        fprintf(stderr, "%s\n", cae_context_error(context));
+    CHECK(status == CAE_OK);
+}
+
+/* Conv 1->2 | ConvTranspose 2->1 with one option changed. */
+static void write_model(cae_context *context, const char *directory, const char *name, size_t offset,
+                        int32_t value, bool both)
+{
+    cae_conv_options o, plain;
+    cae_spec *spec;
+    cae_model *model;
+
+    CHECK(cae_conv_options_init(&o, sizeof o) == CAE_OK);
+    plain = o;
+    *(int32_t *)(void *)((char *)&o + offset) = value;
+    if (offset == offsetof(cae_conv_options, output_padding_h)) /* which needs one of them */
+        o.stride_h = value + 1;
+    CHECK(cae_spec_create(&spec, context) == CAE_OK);
+    CHECK(cae_spec_add_conv(spec, 1, 2, both ? &o : &plain) == CAE_OK);
+    CHECK(cae_spec_add_conv_transpose(spec, 2, 1, &o) == CAE_OK);
+    CHECK(cae_model_create(&model, context, spec, 1) == CAE_OK);
+    save_to(context, directory, "model", name, model, NULL);
+    cae_model_destroy(model);
+    cae_spec_destroy(spec);
+}
+
+static void write_models(cae_context *context, const char *directory)
+{
+#define FIELD(name) offsetof(cae_conv_options, name)
+    write_model(context, directory, "plain", FIELD(kernel_h), 3, true);
+    write_model(context, directory, "kernel", FIELD(kernel_w), 1, true);
+    write_model(context, directory, "stride", FIELD(stride_h), 2, true);
+    write_model(context, directory, "padding", FIELD(padding_w), 1, true);
+    write_model(context, directory, "dilation", FIELD(dilation_h), 2, true);
+    write_model(context, directory, "output_padding", FIELD(output_padding_h), 1, false);
+    write_model(context, directory, "no_bias", FIELD(bias), 0, true);
+    for (int32_t i = CAE_ACTIVATION_NONE; i <= CAE_ACTIVATION_SIGMOID; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "activation_%d", (int)i);
+        write_model(context, directory, name, FIELD(activation), i, true);
+    }
+}
+
+/* Of the trainer of checkpoint.c: the same network, images and options. */
+static void write_checkpoint(cae_context *context, const char *directory, const char *name,
+                             int32_t kind, int steps)
+{
+    cae_trainer *trainer = fuzz_trainer(context, kind);
+
+    for (int i = 0; i < steps; i++)
+        CHECK(cae_trainer_step(NULL, trainer) == CAE_OK);
+    save_to(context, directory, "checkpoint", name, NULL, trainer);
+    cae_trainer_destroy(trainer);
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 2) {
+        fprintf(stderr, "usage: seeds DIRECTORY\n");
+        return 2;
+    }
+    cae_context *context = fuzz_begin();
+    write_models(context, arguments[1]);
+    write_checkpoint(context, arguments[1], "sgd", CAE_OPTIMIZER_SGD, 1);
+    write_checkpoint(context, arguments[1], "adam", CAE_OPTIMIZER_ADAM, 2);
+    write_checkpoint(context, arguments[1], "adamw", CAE_OPTIMIZER_ADAMW, 3);
+    write_checkpoint(context, arguments[1], "fresh", CAE_OPTIMIZER_ADAM, 0);
+    fuzz_end(context);
+    return 0;
+}
