@@ -7,7 +7,7 @@ runs the tests until one fails.
   mutate.py --check         only see that each still applies to the sources (quick; part of the suite)
   mutate.py --only WORD     those whose name or file contains WORD
   mutate.py --random N      N faults more, made by simple rules at places chosen by --seed S
-  mutate.py --jobs J        J copies side by side (default 1)
+  mutate.py --jobs J        J copies side by side (default 1), numbered from --copy C on (default 0)
 
 A fault is caught when a test fails, crashes, or falls silent; the tests that should catch
 it run first. The last line counts. Random faults need eyes: some change nothing that can be seen, so
@@ -320,7 +320,7 @@ class Copy:
 
 # --- All of them --------------------------------------------------------------------------------
 
-def run_all(jobs, count, quick):
+def run_all(jobs, numbers, quick):
     """`jobs`: (fault, mutated text). Returns [(fault, verdict, detail)]."""
     work, results, lock = queue.Queue(), [], threading.Lock()
     for job in jobs:
@@ -343,7 +343,7 @@ def run_all(jobs, count, quick):
                     print('    ' + fault.what)
                 sys.stdout.flush()
 
-    workers = [threading.Thread(target=worker, args=[i]) for i in range(count)]
+    workers = [threading.Thread(target=worker, args=[i]) for i in numbers]
     for thread in workers:
         thread.start()
     for thread in workers:
@@ -360,6 +360,7 @@ def main():
     parser.add_argument('--random', type=int, metavar='N')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--jobs', type=int, default=1)
+    parser.add_argument('--copy', type=int, default=0)
     parser.add_argument('--full', action='store_true')
     options = parser.parse_args()
 
@@ -381,7 +382,8 @@ def main():
             print('%-30s %-30s %s' % (fault.name, fault.file, fault.what))
         return 0
 
-    results = run_all(jobs, options.jobs, bool(options.random) and not options.full)
+    results = run_all(jobs, range(options.copy, options.copy + options.jobs),
+                      bool(options.random) and not options.full)
     count = {verdict: sum(v == verdict for _, v, _ in results)
              for verdict in ('caught', 'SURVIVED', 'SAME CODE', 'NOT COMPILED')}
     if options.random:

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "../../lib/base/base.h"
+#include "../../lib/formats/architecture.h"
 #include "../../lib/formats/model_file.h"
 #include "../../lib/random/random.h"
 
@@ -117,16 +118,21 @@ END_TEST
 
 /* --- Networks --------------------------------------------------------------------------------------- */
 
-static cae_model *one_layer(cae_context *own, bool transposed, int channels, const cae_conv_options *o)
+static cae_model *one_layer_of(cae_context *own, bool transposed, int in, int out,
+                               const cae_conv_options *o)
 {
     cae_spec *spec = NULL;
     cae_model *model = NULL;
     assert_ok(own, cae_spec_create(&spec, own));
-    assert_ok(own, (transposed ? cae_spec_add_conv_transpose : cae_spec_add_conv)(spec, channels,
-                                                                                  channels, o));
+    assert_ok(own, (transposed ? cae_spec_add_conv_transpose : cae_spec_add_conv)(spec, in, out, o));
     assert_ok(own, cae_model_create(&model, own, spec, 3));
     cae_spec_destroy(spec);
     return model;
+}
+
+static cae_model *one_layer(cae_context *own, bool transposed, int channels, const cae_conv_options *o)
+{
+    return one_layer_of(own, transposed, channels, channels, o);
 }
 
 /* 2^31 - 1 values, and not one more. */
@@ -170,6 +176,43 @@ START_TEST(images_of_the_largest_size)
     assert_fails(context, CAE_ERR_SHAPE,
                  cae_model_output_shape(NULL, NULL, NULL, model, NULL, CAE_PART_WHOLE, 1, 32770));
     cae_model_destroy(model);
+
+    /* Eight side by side pass it, one does not: the images are then run one by one, and what is refused is
+     * the array of no values. */
+    static const struct {
+        int32_t channels, height, width;
+    } many[] = {{1, 1, 1 << 30}, {4200, 256, 256}};
+    for (int i = 0; i < COUNT(many); i++) {
+        assert_ok(context, cae_conv_options_init(&o, sizeof o));
+        o.kernel_h = o.kernel_w = 1;
+        model = one_layer_of(context, false, 1, many[i].channels, &o);
+        assert_fails(context, CAE_ERR_SHAPE, cae_model_forward(NULL, 0, model, NULL, NULL, 0, 8,
+                                                               many[i].height, many[i].width));
+        assert_says(context, "the input has 0 values, expected 8 x 1x");
+        cae_model_destroy(model);
+    }
+}
+END_TEST
+
+/* The context of a call hears of its failure, not the model's. */
+START_TEST(shapes_asked_of_another_context)
+{
+    cae_context *other = heap_context(&heap, 1);
+    cae_model *model = small_model(context, 1);
+    int32_t channels = -1, height = -1, width = -1;
+    assert_ok(other, cae_model_output_shape(&channels, &height, &width, model, other, CAE_PART_ENCODER,
+                                            8, 9));
+    ck_assert(channels == 2 && height == 6 && width == 7);
+    assert_fails(other, CAE_ERR_SHAPE,
+                 cae_model_output_shape(NULL, NULL, NULL, model, other, CAE_PART_WHOLE, 2, 9));
+    assert_fails(other, CAE_ERR_ARGUMENT, cae_model_channels(NULL, NULL, model, other, 9));
+    assert_says(other, "part is 9");
+    ck_assert_str_eq(cae_context_error(context), "");
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_model_channels(NULL, NULL, model, NULL, 7));
+    assert_says(context, "part is 7");
+    assert_says(other, "part is 9");
+    cae_model_destroy(model);
+    cae_context_destroy(other);
 }
 END_TEST
 
@@ -366,6 +409,86 @@ START_TEST(architectures_that_differ_elsewhere)
     assert_same(model, varied(NULL, 0.01, 1, 1), false);
     assert_same(model, varied(NULL, 0.01, 2, 2), false);
     cae_model_destroy(model);
+}
+END_TEST
+
+/* A sound description with one text, which is in it once, replaced by another: refused, or not. */
+static void assert_architecture(const char *from, const char *to, const char *says)
+{
+    static const char sound[] =
+        "{\"version\":1,\"encoder_layers\":1,\"layers\":[{\"type\":\"conv_transpose\",\"in\":3,\"out\":4,"
+        "\"kernel\":[5,6],\"stride\":[7,8],\"padding\":[9,10],\"dilation\":[11,12],"
+        "\"output_padding\":[0,2],\"bias\":true,\"activation\":\"leaky_relu\",\"slope_bits\":13}]}";
+    char text[2 * sizeof sound];
+    const char *at = strstr(sound, from);
+    cae_spec *spec = NULL;
+    ck_assert(at && !strstr(at + 1, from));
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - sound), sound, to, at + strlen(from));
+    const cae_status status = cae__architecture_read(&spec, context, text);
+    if (says) {
+        ck_assert_msg(status == CAE_ERR_FORMAT, "%s gave %d", text, status);
+        assert_says(context, says);
+        ck_assert_ptr_null(spec);
+    } else {
+        ck_assert_msg(status == CAE_OK, "%s: %s", text, cae_context_error(context));
+        cae_spec_destroy(spec);
+    }
+}
+
+START_TEST(descriptions_at_their_limits)
+{
+    static const char *const pairs[] = {"\"kernel\":[5,6]", "\"stride\":[7,8]", "\"padding\":[9,10]",
+                                        "\"dilation\":[11,12]", "\"output_padding\":[0,2]"};
+    static const char *const wrong[][2] = {
+        {"[-1,1]", "out of range"},        {"[1,-1]", "out of range"},
+        {"[2147483648,1]", "out of range"}, {"[1,2147483648]", "out of range"},
+        {"[4294967297,1]", "out of range"}, {"[1,4294967297]", "out of range"},
+        {"[\"1\",1]", "not what it should be"}, {"[1,\"1\"]", "not what it should be"},
+        {"[1]", "not what it should be"},  {"[1,1,1]", "not what it should be"},
+        {"[]", "not what it should be"},   {"1", "not what it should be"},
+        {"null", "not what it should be"}};
+    assert_architecture("\"version\":1", "\"version\":1", NULL);
+    for (int i = 0; i < COUNT(pairs); i++)
+        for (int k = 0; k < COUNT(wrong); k++) {
+            char to[64];
+            snprintf(to, sizeof to, "%.*s%s", (int)(strchr(pairs[i], '[') - pairs[i]), pairs[i],
+                     wrong[k][0]);
+            assert_architecture(pairs[i], to, wrong[k][1]);
+        }
+    static const char *const others[][3] = {
+        {"\"in\":3", "\"in\":-3", "out of range"},
+        {"\"in\":3", "\"in\":4294967299", "out of range"},
+        {"\"out\":4", "\"out\":4294967300", "out of range"},
+        {"\"out\":4", "\"out\":0", "out_channels is 0"},
+        {"\"slope_bits\":13", "\"slope_bits\":4294967296", "out of range"},
+        {"\"slope_bits\":13", "\"slope_bits\":4294967295", "slope is"},
+        {"\"slope_bits\":13", "\"slope_bits\":-1", "goes with leaky_relu"},
+        {",\"slope_bits\":13", "", "goes with leaky_relu"},
+        {"leaky_relu", "relu", "goes with leaky_relu"},
+        {"leaky_relu", "gelu", "unknown activation \"gelu\""},
+        {"conv_transpose", "convt", "type \"convt\""},
+        {"conv_transpose", "conv", "output padding belongs"},
+        {"\"bias\":true", "\"bias\":1", "not what it should be"},
+        {"\"bias\":true", "\"bias\":true,\"groups\":1", "1 members that this version"},
+        {"\"encoder_layers\":1", "\"encoder_layers\":0", "an encoder of 0"},
+        {"\"encoder_layers\":1", "\"encoder_layers\":2", "an encoder of 2"},
+        {"\"encoder_layers\":1", "\"encoder_layers\":4294967297", "an encoder of 4294967297"},
+        {"\"version\":1", "\"version\":0", "version 0"},
+        {"\"version\":1", "\"version\":2", "is of version 2"},
+        {"\"version\":1", "\"version\":\"1\"", "not what it should be"},
+        {"\"version\":1,", "", "\"version\" is missing"},
+        {"[{", "[7,{", "layer 0: not an object"},
+        {"}]}", "},{}]}", "layer 1: \"type\" is missing"},
+        {"[{", "{\"a\":[{", ""},
+    };
+    for (int i = 0; i < COUNT(others); i++)
+        assert_architecture(others[i][0], others[i][1], others[i][2]);
+    cae_spec *spec = NULL;
+    assert_fails(context, CAE_ERR_FORMAT,
+                 cae__architecture_read(&spec, context, "{\"version\":1,\"encoder_layers\":1,\"layers\":[]}"));
+    assert_says(context, "0 layers");
+    assert_fails(context, CAE_ERR_FORMAT, cae__architecture_read(&spec, context, "[]"));
+    assert_says(context, "not a JSON object");
 }
 END_TEST
 
@@ -605,6 +728,27 @@ START_TEST(an_update_that_is_not_finite)
 }
 END_TEST
 
+/* The second moment would be infinite, though the weight is not: it hardly moves. */
+START_TEST(a_moment_that_is_not_finite)
+{
+    cae_trainer_options options;
+    const float pixel = 1e25f;
+    float weight;
+    assert_ok(context, cae_trainer_options_init(&options, sizeof options));
+    options.loss = CAE_LOSS_L1;
+    struct training t = training_of(pointwise_model(context, 0.25f, 0), float_images(context, &pixel, 1, 1),
+                                    NULL, &options);
+    for (int i = 0; i < 2; i++) {
+        assert_fails(context, CAE_ERR_NUMERIC, cae_trainer_step(NULL, t.trainer));
+        assert_says(context, "step 1: the update");
+        assert_says(context, "is not finite; nothing was updated");
+        assert_ok(context, cae_model_get_tensor(&weight, 1, t.model, "0.weight"));
+        ck_assert(weight == 0.25f);
+    }
+    training_end(&t);
+}
+END_TEST
+
 /* Height and width are compared each by itself. */
 START_TEST(models_that_change_one_side)
 {
@@ -668,9 +812,11 @@ static struct bytes with_state(struct bytes file, const char *state)
 }
 
 #define STATE(version, step, epoch, position, updates, seed)                                       \
+    STATE_OF(version, step, epoch, position, updates, seed, "0")
+#define STATE_OF(version, step, epoch, position, updates, seed, loss)                              \
     "{\\\"version\\\":" version ",\\\"step\\\":" step ",\\\"epoch\\\":" epoch                          \
     ",\\\"position\\\":" position ",\\\"updates\\\":" updates                                          \
-    ",\\\"loss_sum_bits\\\":\\\"0\\\",\\\"seed\\\":\\\"" seed "\\\",\\\"batch\\\":64,\\\"images\\\":3,"    \
+    ",\\\"loss_sum_bits\\\":\\\"" loss "\\\",\\\"seed\\\":\\\"" seed "\\\",\\\"batch\\\":64,\\\"images\\\":3,"    \
     "\\\"shuffle\\\":1,\\\"optimizer\\\":\\\"adam\\\",\\\"moments\\\":2}"
 
 START_TEST(states_at_their_limits)
@@ -696,6 +842,11 @@ START_TEST(states_at_their_limits)
         {STATE("1", "0", "0", "0", "0", "2"), "seed 2, this trainer 1"},
         {STATE("0", "0", "0", "0", "0", "1"), "version 0"},
         {STATE("2", "0", "0", "0", "0", "1"), "version 2"},
+        {STATE_OF("1", "1", "0", "1", "1", "1", "9218868437227405311"), NULL},            /* DBL_MAX */
+        {STATE_OF("1", "0", "0", "0", "0", "1", "9218868437227405312"), "out of range"},  /* infinity */
+        {STATE_OF("1", "0", "0", "0", "0", "1", "9221120237041090560"), "out of range"},  /* NaN */
+        {STATE_OF("1", "0", "0", "0", "0", "1", "13830554455654793216"), "out of range"}, /* -1 */
+        {STATE_OF("1", "0", "0", "0", "0", "1", "x"), "out of range"},
         {"[]", "not a JSON object"},
         {"7", "not a JSON object"},
         {"", "no value"},
@@ -740,6 +891,7 @@ int main(void)
     tcase_set_timeout(networks, 60);
     tcase_add_checked_fixture(networks, setup, teardown);
     tcase_add_test(networks, images_of_the_largest_size);
+    tcase_add_test(networks, shapes_asked_of_another_context);
     tcase_add_loop_test(networks, engines_agree_on_unusual_shapes, 0, 2 * COUNT(unusual));
     tcase_add_test(networks, a_large_image_without_memory);
     suite_add_tcase(suite, networks);
@@ -748,6 +900,7 @@ int main(void)
     tcase_add_checked_fixture(files, setup, teardown);
     tcase_add_loop_test(files, architectures_that_differ_in_one_thing, 0, COUNT(variations));
     tcase_add_test(files, architectures_that_differ_elsewhere);
+    tcase_add_test(files, descriptions_at_their_limits);
     tcase_add_test(files, headers_at_their_limits);
     tcase_add_test(files, shapes_of_many_sides);
     tcase_add_test(files, activations_in_onnx);
@@ -760,6 +913,7 @@ int main(void)
     tcase_add_checked_fixture(training, setup, teardown);
     tcase_add_test(training, a_gradient_that_is_not_finite);
     tcase_add_test(training, an_update_that_is_not_finite);
+    tcase_add_test(training, a_moment_that_is_not_finite);
     tcase_add_test(training, models_that_change_one_side);
     tcase_add_test(training, an_epoch_for_an_older_caller);
     tcase_add_test(training, states_at_their_limits);

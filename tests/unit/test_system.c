@@ -341,6 +341,28 @@ START_TEST(names_that_are_taken)
 }
 END_TEST
 
+/* What cannot be looked at is replaced as if it were not there: the mode is the only loss. */
+START_TEST(a_target_that_cannot_be_looked_at)
+{
+    const char *path = in_directory("model");
+    cae_model *first = small_model(context, 1), *second = small_model(context, 2), *loaded = NULL;
+    float expected[2], found[2];
+    assert_ok(context, cae_model_save(first, path));
+    arm(STAT, 0, 1, EOVERFLOW);
+    assert_ok(context, cae_model_save(second, path));
+    ck_assert_int_eq(armed.happened, 1);
+    disarm();
+    assert_ok(context, cae_model_load(&loaded, context, path));
+    assert_ok(context, cae_model_get_tensor(expected, 2, second, "0.bias"));
+    assert_ok(context, cae_model_get_tensor(found, 2, loaded, "0.bias"));
+    ck_assert_mem_eq(expected, found, sizeof found);
+    ck_assert_int_eq(entries(), 1);
+    cae_model_destroy(loaded);
+    cae_model_destroy(second);
+    cae_model_destroy(first);
+}
+END_TEST
+
 /* --- Loading ---------------------------------------------------------------------------------------- */
 
 START_TEST(a_load_that_fails)
@@ -470,6 +492,7 @@ int main(void)
     tcase_add_test(saving, interrupted_calls_go_on);
     tcase_add_test(saving, a_directory_that_cannot_be_synced_is_no_failure);
     tcase_add_test(saving, names_that_are_taken);
+    tcase_add_test(saving, a_target_that_cannot_be_looked_at);
     suite_add_tcase(suite, saving);
 
     tcase_set_timeout(loading, 60);
