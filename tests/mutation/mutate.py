@@ -38,7 +38,7 @@ WORK = os.path.join(ROOT, 'build', 'mutation')
 
 # In the order of what they cost; those of the suites api and unit that are not listed come before the
 # last three.
-TESTS = ['handles', 'onnx', 'pool', 'random', 'metrics', 'json', 'spec_model', 'checkpoint', 'trainer',
+TESTS = ['handles', 'onnx', 'pool', 'random', 'metrics', 'json', 'optimizer', 'spec_model', 'checkpoint', 'trainer',
          'dataset', 'system', 'context', 'files', 'noise', 'boundaries', 'oom', 'gemm', 'parity', 'engines',
          'layers']
 LONG = {'parity', 'engines'}                # which CAE_TEST_QUICK shortens

@@ -290,6 +290,36 @@ START_TEST(engines_agree_on_unusual_shapes)
 }
 END_TEST
 
+/* What is not a number comes out as none: no activation, engine or width makes a number of it. */
+START_TEST(nan_stays_nan)
+{
+    for (int i = 0; i < 2 * 2 * 2 * 5; i++) {
+        const int side = i & 1 ? 24 : 3, images = i & 4 ? 9 : 1;
+        const size_t count = (size_t)(images * side * side);
+        cae_context_options options = heap_options(&heap, 1);
+        cae_context *own = NULL;
+        cae_conv_options o;
+        float *x = new_floats(count), *y = new_floats(count);
+        options.engine = i & 2 ? CAE_ENGINE_DIRECT : CAE_ENGINE_GEMM;
+        assert_ok(NULL, cae_context_create(&own, &options));
+        assert_ok(own, cae_conv_options_init(&o, sizeof o));
+        o.padding_h = o.padding_w = 1;
+        o.activation = i >> 3;
+        cae_model *model = one_layer(own, false, 1, &o);
+        for (size_t k = 0; k < count; k++)
+            x[k] = NAN;
+        assert_ok(own, cae_model_forward(y, count, model, own, x, count, images, side, side));
+        for (size_t k = 0; k < count; k++)
+            ck_assert_msg(isnan(y[k]), "activation %d, case %d: value %d is %g", i >> 3, i & 7, (int)k,
+                          (double)y[k]);
+        cae_model_destroy(model);
+        cae_context_destroy(own);
+        free(x);
+        free(y);
+    }
+}
+END_TEST
+
 /* Each allocation that a large image asks for fails once. */
 START_TEST(a_large_image_without_memory)
 {
@@ -792,6 +822,43 @@ START_TEST(an_epoch_for_an_older_caller)
 }
 END_TEST
 
+/* Resumed in the middle of an epoch: the mean so far is what the trainer that saved it says. */
+START_TEST(the_mean_so_far_of_a_resumed_epoch)
+{
+    cae_trainer_options options;
+    cae_progress saved, resumed;
+    const char *path = in_directory("middle");
+    assert_ok(context, cae_trainer_options_init(&options, sizeof options));
+    options.batch = 2;
+    struct training t =
+        training_of(small_model(context, 1), float_images(context, NULL, 7, 6), NULL, &options);
+    assert_ok(context, cae_progress_init(&saved, sizeof saved));
+    assert_ok(context, cae_progress_init(&resumed, sizeof resumed));
+    for (int i = 0; i < 3; i++)
+        assert_ok(context, cae_trainer_step(&saved, t.trainer));
+    assert_ok(context, cae_trainer_save(t.trainer, path));
+    struct training again =
+        training_of(small_model(context, 2), float_images(context, NULL, 7, 6), NULL, &options);
+    assert_ok(context, cae_trainer_resume(again.trainer, path));
+    assert_ok(context, cae_trainer_progress(&resumed, again.trainer));
+    ck_assert(saved.epoch_loss > 0);
+    ck_assert(resumed.epoch_loss == saved.epoch_loss);
+    ck_assert(resumed.images == 6 && resumed.step == 3 && resumed.epoch == 0);
+    assert_ok(context, cae_trainer_step(&saved, t.trainer)); /* the end of the epoch */
+    assert_ok(context, cae_trainer_step(&resumed, again.trainer));
+    ck_assert(resumed.epoch_loss == saved.epoch_loss && resumed.loss == saved.loss);
+    ck_assert(resumed.epoch_done && resumed.epoch == 1);
+
+    /* and at its beginning there is none */
+    assert_ok(context, cae_trainer_save(t.trainer, path));
+    assert_ok(context, cae_trainer_resume(again.trainer, path));
+    assert_ok(context, cae_trainer_progress(&resumed, again.trainer));
+    ck_assert(resumed.epoch_loss == 0 && resumed.images == 0 && resumed.epoch == 1);
+    training_end(&again);
+    training_end(&t);
+}
+END_TEST
+
 /* Replaces the trainer's state in a checkpoint, whatever it is. */
 static struct bytes with_state(struct bytes file, const char *state)
 {
@@ -893,6 +960,7 @@ int main(void)
     tcase_add_test(networks, images_of_the_largest_size);
     tcase_add_test(networks, shapes_asked_of_another_context);
     tcase_add_loop_test(networks, engines_agree_on_unusual_shapes, 0, 2 * COUNT(unusual));
+    tcase_add_test(networks, nan_stays_nan);
     tcase_add_test(networks, a_large_image_without_memory);
     suite_add_tcase(suite, networks);
 
@@ -916,6 +984,7 @@ int main(void)
     tcase_add_test(training, a_moment_that_is_not_finite);
     tcase_add_test(training, models_that_change_one_side);
     tcase_add_test(training, an_epoch_for_an_older_caller);
+    tcase_add_test(training, the_mean_so_far_of_a_resumed_epoch);
     tcase_add_test(training, states_at_their_limits);
     suite_add_tcase(suite, training);
     return test_main(suite);
