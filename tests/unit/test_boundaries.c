@@ -864,6 +864,7 @@ static struct bytes with_state(struct bytes file, const char *state)
 {
     const size_t old = header_size(file);
     char *header = calloc(1, old + strlen(state) + 1), *text = calloc(1, old + 1);
+    ck_assert(header && text);
     memcpy(text, file.data + 8, old);
     char *begin = strstr(text, "\"libcae.trainer\":\""), *end;
     ck_assert_ptr_nonnull(begin);
