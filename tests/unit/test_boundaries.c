@@ -290,6 +290,117 @@ START_TEST(engines_agree_on_unusual_shapes)
 }
 END_TEST
 
+/* A network that gives images their own shape back: some layers, then the same ones transposed. */
+static cae_spec *there_and_back(cae_context *own, uint64_t seed)
+{
+    enum { PAIRS = 2 };
+    cae_conv_options o[PAIRS];
+    int channels[PAIRS + 1];
+    cae_spec *spec = NULL;
+    bool transposed[PAIRS];
+    uint64_t state = seed;
+    assert_ok(own, cae_spec_create(&spec, own));
+    channels[0] = 1 + (int)random_below(&state, 3);
+    for (int i = 0; i < PAIRS; i++) {
+        channels[i + 1] = 1 + (int)random_below(&state, 5);
+        assert_ok(own, cae_conv_options_init(&o[i], sizeof o[i]));
+        o[i].kernel_h = 1 + (int)random_below(&state, 4), o[i].kernel_w = 1 + (int)random_below(&state, 5);
+        o[i].padding_h = (int)random_below(&state, 3), o[i].padding_w = (int)random_below(&state, 4);
+        o[i].dilation_h = 1 + (int)random_below(&state, 2), o[i].dilation_w = 1 + (int)random_below(&state, 2);
+        o[i].activation = (int)random_below(&state, 5), o[i].slope = 0.25;
+        o[i].bias = random_below(&state, 4) != 0;
+        transposed[i] = random_below(&state, 3) == 0;
+    }
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        const int k = i < PAIRS ? i : 2 * PAIRS - 1 - i;
+        const int in = channels[i < PAIRS ? k : k + 1], out = channels[i < PAIRS ? k + 1 : k];
+        assert_ok(own, (transposed[k] == (i < PAIRS) ? cae_spec_add_conv_transpose
+                                                     : cae_spec_add_conv)(spec, in, out, &o[k]));
+    }
+    return spec;
+}
+
+enum { NETWORKS = 120, MOST_WEIGHTS = 4096, MOST_VALUES = 3 * 9 * 20 * 20 };
+
+/* All gradients of one step, one after the other, and the outputs before it; false where the kernels do
+ * not fit the images. */
+static bool step_of_network(int32_t engine, int n, float *gradients, size_t *weights, float *y, size_t *values)
+{
+    uint64_t state = (uint64_t)n + 1000;
+    const int side = 5 + (int)random_below(&state, 15), images = n % 2 ? 9 : 1;
+    cae_context_options options = heap_options(&heap, 1);
+    cae_context *own = NULL;
+    cae_model *model = NULL;
+    cae_optimizer *optimizer = NULL;
+    cae_trainer *trainer = NULL;
+    cae_dataset *dataset = NULL;
+    cae_dataset_options floats;
+    int32_t channels;
+    options.engine = engine;
+    assert_ok(NULL, cae_context_create(&own, &options));
+    cae_spec *spec = there_and_back(own, (uint64_t)n);
+    assert_ok(own, cae_model_create(&model, own, spec, 3));
+    assert_ok(own, cae_model_channels(&channels, NULL, model, NULL, CAE_PART_WHOLE));
+    *values = (size_t)(images * channels * side * side);
+    ck_assert_uint_le(*values, MOST_VALUES);
+    float *x = new_floats(*values);
+    random_floats(4, x, *values, -1, 1);
+    const bool fits = cae_model_output_shape(NULL, NULL, NULL, model, NULL, CAE_PART_WHOLE, side, side) == CAE_OK;
+    *weights = 0;
+    if (fits) {
+        assert_ok(own, cae_model_forward(y, *values, model, own, x, *values, images, side, side));
+        assert_ok(own, cae_dataset_options_init(&floats, sizeof floats));
+        floats.type = CAE_TYPE_F32;
+        assert_ok(own, cae_dataset_create(&dataset, own, x, *values * sizeof *x, images, channels, side,
+                                          side, &floats));
+        assert_ok(own, cae_optimizer_create(&optimizer, model, NULL));
+        assert_ok(own, cae_trainer_create(&trainer, model, optimizer, dataset, NULL));
+        assert_ok(own, cae_trainer_step(NULL, trainer));
+        for (int i = 0; i < cae_model_tensor_count(model); i++) {
+            const char *name = cae_model_tensor_name(model, i);
+            int64_t shape[4];
+            assert_ok(own, cae_model_tensor_shape(shape, NULL, model, name));
+            const size_t count = (size_t)(shape[0] * shape[1] * shape[2] * shape[3]);
+            ck_assert_uint_le(*weights + count, MOST_WEIGHTS);
+            assert_ok(own, cae_trainer_get_gradient(gradients + *weights, count, trainer, name));
+            *weights += count;
+        }
+    }
+    cae_trainer_destroy(trainer);
+    cae_optimizer_destroy(optimizer);
+    cae_dataset_destroy(dataset);
+    cae_model_destroy(model);
+    cae_spec_destroy(spec);
+    cae_context_destroy(own);
+    free(x);
+    return fits;
+}
+
+/* Layers of both engines beside each other: `auto` mixes them where rows are short. Each network gives what
+ * matrix products alone give. */
+START_TEST(networks_of_all_kinds_agree)
+{
+    static float gradients[2][MOST_WEIGHTS], y[2][MOST_VALUES];
+    size_t weights, values;
+    int ran = 0;
+    for (int n = 0; n < NETWORKS; n++) {
+        if (!step_of_network(CAE_ENGINE_GEMM, n, gradients[0], &weights, y[0], &values))
+            continue;
+        ran++;
+        for (int32_t engine = CAE_ENGINE_AUTO; engine <= CAE_ENGINE_DIRECT; engine += CAE_ENGINE_DIRECT) {
+            ck_assert(step_of_network(engine, n, gradients[1], &weights, y[1], &values));
+            /* sums of some hundred products in another order, which may cancel */
+            ck_assert_msg(relative_error(y[1], y[0], values) < 1e-5, "network %d, engine %d: outputs", n,
+                          (int)engine);
+            ck_assert_msg(relative_error(gradients[1], gradients[0], weights) < 1e-4,
+                          "network %d, engine %d: gradients differ by %g", n, (int)engine,
+                          relative_error(gradients[1], gradients[0], weights));
+        }
+    }
+    ck_assert_int_ge(ran, NETWORKS / 2);
+}
+END_TEST
+
 /* What is not a number comes out as none: no activation, engine or width makes a number of it. */
 START_TEST(nan_stays_nan)
 {
@@ -779,6 +890,30 @@ START_TEST(a_moment_that_is_not_finite)
 }
 END_TEST
 
+/* Where there is nothing to learn, nothing is learned: no loss has a slope at 0. */
+START_TEST(a_perfect_model_stays)
+{
+    for (int32_t loss = CAE_LOSS_MSE; loss <= CAE_LOSS_HUBER; loss++) {
+        cae_trainer_options options;
+        cae_optimizer_options sgd;
+        cae_progress progress;
+        float weight, bias;
+        assert_ok(context, cae_trainer_options_init(&options, sizeof options));
+        assert_ok(context, cae_optimizer_options_init(&sgd, sizeof sgd));
+        assert_ok(context, cae_progress_init(&progress, sizeof progress));
+        options.loss = loss;
+        sgd.kind = CAE_OPTIMIZER_SGD;
+        struct training t = training_of(pointwise_model(context, 1, 0), float_images(context, NULL, 11, 7),
+                                        &sgd, &options);
+        assert_ok(context, cae_trainer_step(&progress, t.trainer));
+        assert_ok(context, cae_model_get_tensor(&weight, 1, t.model, "0.weight"));
+        assert_ok(context, cae_model_get_tensor(&bias, 1, t.model, "0.bias"));
+        ck_assert(progress.loss == 0 && progress.gradient_norm == 0 && weight == 1 && bias == 0);
+        training_end(&t);
+    }
+}
+END_TEST
+
 /* Height and width are compared each by itself. */
 START_TEST(models_that_change_one_side)
 {
@@ -961,6 +1096,7 @@ int main(void)
     tcase_add_test(networks, images_of_the_largest_size);
     tcase_add_test(networks, shapes_asked_of_another_context);
     tcase_add_loop_test(networks, engines_agree_on_unusual_shapes, 0, 2 * COUNT(unusual));
+    tcase_add_test(networks, networks_of_all_kinds_agree);
     tcase_add_test(networks, nan_stays_nan);
     tcase_add_test(networks, a_large_image_without_memory);
     suite_add_tcase(suite, networks);
@@ -983,6 +1119,7 @@ int main(void)
     tcase_add_test(training, a_gradient_that_is_not_finite);
     tcase_add_test(training, an_update_that_is_not_finite);
     tcase_add_test(training, a_moment_that_is_not_finite);
+    tcase_add_test(training, a_perfect_model_stays);
     tcase_add_test(training, models_that_change_one_side);
     tcase_add_test(training, an_epoch_for_an_older_caller);
     tcase_add_test(training, the_mean_so_far_of_a_resumed_epoch);

@@ -12,6 +12,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "../../lib/kernels/gemm.h"
+
 enum call { OPEN, READ, WRITE, FSYNC, CLOSE, FSTAT, STAT, RENAME, THREAD, AFFINITY, CALLS };
 
 static struct {
@@ -178,6 +180,23 @@ int __wrap___xpg_strerror_r(int number, char *text, size_t capacity)
     snprintf(text, capacity, "%s", strerror(number));
     return 0;
 }
+
+#if HAVE_OPENBLAS
+static long products, largest; /* of multiplications */
+
+void __real_cblas_sgemm(int order, int a_op, int b_op, int m, int n, int k, float alpha, const float *a,
+                        int lda, const float *b, int ldb, float beta, float *c, int ldc);
+void __wrap_cblas_sgemm(int order, int a_op, int b_op, int m, int n, int k, float alpha, const float *a,
+                        int lda, const float *b, int ldb, float beta, float *c, int ldc);
+void __wrap_cblas_sgemm(int order, int a_op, int b_op, int m, int n, int k, float alpha, const float *a,
+                        int lda, const float *b, int ldb, float beta, float *c, int ldc)
+{
+    const long size = (long)m * n * k;
+    products++;
+    largest = size > largest ? size : largest;
+    __real_cblas_sgemm(order, a_op, b_op, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+#endif
 
 /* --- Saving ----------------------------------------------------------------------------------------- */
 
@@ -479,6 +498,58 @@ START_TEST(processors_that_cannot_be_counted)
 }
 END_TEST
 
+#if HAVE_OPENBLAS
+/* A product that OpenBLAS would give to its own threads never reaches it: what is larger is cut in two, and
+ * what is not stays whole. */
+START_TEST(products_stay_on_the_calling_thread)
+{
+    static const struct {
+        int m, n, k, products;
+    } cases[] = {{1, 1, 1, 1}, {64, 64, 64, 1}, {5, 13, 4033, 2}, {4033, 5, 13, 2}, {13, 4033, 5, 2},
+                 {1, 262144, 1, 1}, {1, 262145, 1, 2}, {128, 128, 64, 4}};
+    const size_t most_floats = 300000;
+    float *a = new_floats(most_floats), *b = new_floats(most_floats), *c = new_floats(most_floats);
+    for (int i = 0; i < COUNT(cases); i++) {
+        const int m = cases[i].m, n = cases[i].n, k = cases[i].k;
+        products = largest = 0;
+        cae__gemm(CAE__PLAIN, CAE__PLAIN, m, n, k, a, k, b, n, 0, c, n);
+        ck_assert_int_eq(products, cases[i].products);
+        ck_assert_int_le(largest, CAE__ONE_THREAD_LIMIT);
+    }
+    free(a);
+    free(b);
+    free(c);
+
+    /* and in a network whose layers have many channels */
+    cae_conv_options o;
+    cae_spec *spec = NULL;
+    cae_model *model = NULL;
+    cae_context_options options;
+    cae_context *own = NULL;
+    enum { VALUES = 70 * 20 * 20 };
+    float *x = new_floats(VALUES), *y = new_floats(VALUES);
+    assert_ok(context, cae_context_options_init(&options, sizeof options));
+    options.engine = CAE_ENGINE_GEMM;
+    assert_ok(context, cae_context_create(&own, &options));
+    assert_ok(own, cae_conv_options_init(&o, sizeof o));
+    o.padding_h = o.padding_w = 1;
+    assert_ok(own, cae_spec_create(&spec, own));
+    assert_ok(own, cae_spec_add_conv(spec, 70, 70, &o));
+    assert_ok(own, cae_spec_add_conv_transpose(spec, 70, 70, &o));
+    assert_ok(own, cae_model_create(&model, own, spec, 1));
+    products = largest = 0;
+    assert_ok(own, cae_model_forward(y, VALUES, model, own, x, VALUES, 1, 20, 20));
+    ck_assert_int_gt(products, 1);
+    ck_assert_int_le(largest, CAE__ONE_THREAD_LIMIT);
+    cae_model_destroy(model);
+    cae_spec_destroy(spec);
+    cae_context_destroy(own);
+    free(x);
+    free(y);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     Suite *suite = suite_create("system");
@@ -506,6 +577,9 @@ int main(void)
     tcase_add_checked_fixture(threads, setup, teardown);
     tcase_add_test(threads, threads_that_the_system_refuses);
     tcase_add_test(threads, processors_that_cannot_be_counted);
+#if HAVE_OPENBLAS
+    tcase_add_test(threads, products_stay_on_the_calling_thread);
+#endif
     suite_add_tcase(suite, threads);
     return test_main(suite);
 }
