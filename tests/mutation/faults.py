@@ -51,7 +51,7 @@ fault('scale-offset', 'kernels/elementwise.c', 'unsigned bytes are scaled by 255
       'dataset')
 fault('loss-l1-sign', 'kernels/loss.c', 'the L1 gradient at 0 is -1',
       'select(d > zero, limit, select(d < zero, -limit, d))', 'select(d > zero, limit, -limit)',
-      'trainer')
+      'boundaries trainer')
 fault('loss-huber-edge', 'kernels/loss.c', "Huber's linear part without its offset",
       'delta * (size - 0.5f * delta)', 'delta * size', 'trainer')
 fault('loss-mse-factor', 'kernels/loss.c', 'the MSE gradient without its 2',
@@ -60,9 +60,22 @@ fault('gemm-beta', 'kernels/gemm.c', 'the second half of a long sum overwrites t
       'b + b_skip, ldb, 1.0f, c, ldc);', 'b + b_skip, ldb, beta, c, ldc);', 'gemm')
 fault('gemm-limit', 'kernels/gemm.c', 'a product is cut one multiplication too late',
       '(int64_t)m * n * k <= CAE__ONE_THREAD_LIMIT', '(int64_t)m * n * k <= CAE__ONE_THREAD_LIMIT + 1',
-      'boundaries gemm')
+      'system gemm')
 fault('tile-last', 'kernels/tile.c', 'the last tile is as high as the others',
       'if (tile.rows > w->grid_h - tile.row)', 'if (0)', 'layers')
+
+fault('direct-margin-mixed', 'network/engine_direct.c', 'a margin though one reader knows nothing of it',
+      'stage->direct.input_gradient &&\n                                                    stage->direct.weight_gradient))',
+      'stage->direct.input_gradient ||\n                                                    stage->direct.weight_gradient))',
+      'boundaries')
+fault('optimizer-exchange', 'training/optimizer.c', 'the first moment is never exchanged',
+      'for (int i = 0; i < optimizer->moment_count; i++)\n        swap(',
+      'for (int i = 1; i < optimizer->moment_count; i++)\n        swap(', 'optimizer')
+fault('checkpoint-mean', 'training/checkpoint.c', "a resumed epoch's mean is a product",
+      'trainer->now.loss_sum / (double)s->position', 'trainer->now.loss_sum * (double)s->position',
+      'boundaries')
+fault('onnx-bias', 'formats/onnx.c', 'a node does not read its bias', 'put_text(m, 1, bias->name);', ';',
+      'onnx')
 
 # --- Networks -----------------------------------------------------------------------------------
 
@@ -160,16 +173,16 @@ fault('onnx-activation', 'formats/onnx.c', 'tanh is called a sigmoid',
 
 fault('adam-beta', 'training/optimizer.c', "the second moment decays by beta1",
       'const float v = b2 * second[i] + c2 * g * g;', 'const float v = b1 * second[i] + c2 * g * g;',
-      'trainer')
+      'optimizer')
 fault('adam-correction', 'training/optimizer.c', 'no bias correction of the second moment',
-      '(float)sqrt(1.0 - pow(o->beta2, (double)t))', '1.0f', 'trainer')
+      '(float)sqrt(1.0 - pow(o->beta2, (double)t))', '1.0f', 'optimizer')
 fault('adam-count', 'training/optimizer.c', 'the first update counts as number 0',
-      'learning_rate, optimizer->updates + 1);', 'learning_rate, optimizer->updates);', 'trainer')
+      'learning_rate, optimizer->updates + 1);', 'learning_rate, optimizer->updates);', 'optimizer')
 fault('adamw-decay', 'training/optimizer.c', 'AdamW decays by the gradient as Adam does',
       'const bool decoupled = o->kind == CAE_OPTIMIZER_ADAMW;', 'const bool decoupled = false;',
-      'trainer')
+      'optimizer')
 fault('sgd-nesterov', 'training/optimizer.c', 'Nesterov steps by the moment alone',
-      'step = o->nesterov ? step + momentum * m : m;', 'step = m;', 'trainer')
+      'step = o->nesterov ? step + momentum * m : m;', 'step = m;', 'optimizer')
 fault('update-nan', 'training/optimizer.c', 'an update that is not finite is kept',
       'if (!update_is_finite(optimizer))', 'if (0)', 'trainer')
 fault('undo-revision', 'training/optimizer.c', "an update is taken back though the caller's weights came after",
