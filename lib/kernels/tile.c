@@ -5,30 +5,26 @@
  * it in L1. On the reference layers 64, 80 and 128 KiB measured alike, 32 KiB a tenth slower. */
 #define TILE_FLOATS 16384
 
-static int at_least_one(int64_t x)
+/* Pieces of at most so many to cover an extent, which may be the largest int. */
+static int pieces_of(int extent, int64_t most)
 {
-    return x < 1 ? 1 : (int)x;
+    return (int)((extent + most - 1) / most);
 }
 
 int64_t cae__tile_grid(struct cae__tile *tile, const struct cae__window *w)
 {
     const int64_t positions = TILE_FLOATS / ((int64_t)cae__column_rows(w) * w->lanes);
     *tile = (struct cae__tile){.rows = 1, .columns = w->grid_w};
-    if (positions >= w->grid_w) {
-        const int rows = positions / w->grid_w < w->grid_h ? (int)(positions / w->grid_w) : w->grid_h;
-        const int bands = (w->grid_h + rows - 1) / rows;
-        tile->rows = (w->grid_h + bands - 1) / bands;
-    } else {
-        const int pieces = (w->grid_w + at_least_one(positions) - 1) / at_least_one(positions);
-        tile->columns = (w->grid_w + pieces - 1) / pieces;
-    }
-    const int64_t bands = (w->grid_h + tile->rows - 1) / tile->rows;
-    return bands * ((w->grid_w + tile->columns - 1) / tile->columns);
+    if (positions >= w->grid_w)
+        tile->rows = pieces_of(w->grid_h, pieces_of(w->grid_h, positions / w->grid_w));
+    else
+        tile->columns = pieces_of(w->grid_w, pieces_of(w->grid_w, positions < 1 ? 1 : positions));
+    return (int64_t)pieces_of(w->grid_h, tile->rows) * pieces_of(w->grid_w, tile->columns);
 }
 
 struct cae__tile cae__tile_at(const struct cae__window *w, struct cae__tile full, int64_t index)
 {
-    const int64_t pieces = (w->grid_w + full.columns - 1) / full.columns;
+    const int64_t pieces = pieces_of(w->grid_w, full.columns);
     struct cae__tile tile = full;
     tile.row = (int)(index / pieces) * full.rows;
     tile.column = (int)(index % pieces) * full.columns;

@@ -95,9 +95,9 @@ static int side_of(const struct cae__plan *plan, int64_t out_pixels)
     return side;
 }
 
-static int pieces_of(int extent, int side)
+static int pieces_of(int extent, int64_t side)
 {
-    return (extent + side - 1) / side;
+    return (int)((extent + side - 1) / side);
 }
 
 /* Floats of scratch for the largest tile. */

@@ -196,6 +196,41 @@ START_TEST(the_reference_network)
 }
 END_TEST
 
+/* What a node reads beside its input: names of tensors that are there; and the sides of both ends. */
+START_TEST(nodes_name_their_tensors_and_ends_their_sides)
+{
+    static const char *const names[2][2] = {{"0.weight", "0.bias"}, {"2.weight", "2.bias"}};
+    static const char *const sides[2][4] = {{"batch", NULL, "height", "width"},
+                                            {"batch", NULL, "output_height", "output_width"}};
+    cae_model *model = small_model(context, 1);
+    struct bytes file = exported(model, CAE_PART_WHOLE);
+    const struct span graph = graph_of(file);
+    for (int i = 0; i < 2; i++) {
+        const struct span node = get(graph, GRAPH_NODE, 2 * i).body; /* a ReLU stands between */
+        ck_assert_int_eq(count(node, NODE_INPUT), 3);
+        for (int k = 0; k < 2; k++)
+            ck_assert(is_text(get(node, NODE_INPUT, 1 + k).body, names[i][k]));
+    }
+    for (int i = 0; i < 2; i++) { /* ValueInfoProto, TypeProto, Tensor, TensorShapeProto, Dimension */
+        const struct span info = get(graph, i ? GRAPH_OUTPUT : GRAPH_INPUT, 0).body;
+        const struct span tensor = get(get(info, 2, 0).body, 1, 0).body;
+        const struct span shape = get(tensor, 2, 0).body;
+        ck_assert_uint_eq(get(tensor, 1, 0).integer, 1);
+        ck_assert_int_eq(count(shape, 1), 4);
+        for (int d = 0; d < 4; d++) {
+            const struct span side = get(shape, 1, d).body;
+            if (sides[i][d])
+                ck_assert(is_text(get(side, 2, 0).body, sides[i][d]));
+            else
+                ck_assert_uint_eq(get(side, 1, 0).integer, 1);
+            ck_assert_int_eq(count(side, 1) + count(side, 2), 1);
+        }
+    }
+    bytes_free(&file);
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* One layer with every number different; `options` as given. */
 static struct bytes one_layer(bool transposed, const cae_conv_options *options)
 {
@@ -309,6 +344,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_checked_fixture(c, directory_setup, directory_teardown);
     tcase_add_test(c, the_reference_network);
+    tcase_add_test(c, nodes_name_their_tensors_and_ends_their_sides);
     tcase_add_test(c, every_option);
     tcase_add_test(c, output_padding_above_the_stride);
     tcase_add_test(c, parts_files_and_refusals);

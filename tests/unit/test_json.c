@@ -12,6 +12,10 @@ static const char *const good[] = {
     "{\"a\":1,\"b\":{\"a\":[true,null]}}", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u0041\"",
     "\"\\ud83d\\ude00\"", "\"\\uD7FF\\uE000\"", "\"\xc3\xa9\"", "\"\xe2\x82\xac\"",
     "\"\xf0\x9f\x98\x80\"", "\"\x7f\"", "{\"a\":\"\\u0041\",\"A\":1}",
+    /* the ends of what UTF-8 and its surrogates encode */
+    "\"\xc2\x80\xdf\xbf\"", "\"\xe0\xa0\x80\xed\x9f\xbf\"", "\"\xee\x80\x80\xef\xbf\xbf\"",
+    "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", "\"\\ud800\\udc00\"", "\"\\udbff\\udfff\"",
+    "\"\\u09aF\\uafAF\"",
 };
 
 static const char *const bad[] = {
@@ -26,6 +30,9 @@ static const char *const bad[] = {
     "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{a:1}", "{\"a\":1]", "{\"a\":1,\"a\":1}",
     "{\"a\":1,\"b\":2,\"\\u0061\":3}", "[{\"x\":{\"k\":1,\"k\":2}}]", "1 2", "[] []", "{}x", "/**/1",
     "[1]//", "\xef\xbb\xbf[]",
+    "\"\\u00G0\"", "\"\\u00@0\"", "\"\\u00`0\"", "\"\\u00/0\"", "\"\\u00:0\"", "\"\\ud800\\x\"",
+    "\"\\ud800\\ue000\"", "\"\\udbff\\udbff\"", "\"\\ud800\\\"", "\"\\ud800\\u00\"", "\"\\udfff\"",
+    "\"\xe0\x9f\xbf\"", "\"\xf0\x8f\xbf\xbf\"", "\"\xe2\x28\x80\"", "\"\xe2\x82\x28\"",
 };
 
 enum { GOOD = sizeof good / sizeof good[0], BAD = sizeof bad / sizeof bad[0] };

@@ -1,0 +1,297 @@
+"""faults.py - the faults that mutate.py plants: mistakes that people make, one or more for each part of
+the library. `find` must be in the file once, or `nth` says which; `tests` run first, and when none of
+them notices, all others do."""
+
+import collections
+
+Fault = collections.namedtuple('Fault', 'name file what find replace tests nth')
+FAULTS = []
+
+
+def fault(name, file, what, find, replace, tests, nth=0):
+    FAULTS.append(Fault(name, 'lib/' + file, what, find, replace, tests.split(), nth))
+
+
+# --- Kernels ------------------------------------------------------------------------------------
+
+fault('direct-tile-overlap', 'kernels/direct.c', 'the last tile begins one value late',
+      'choice->run(row, run - width, 1);', 'choice->run(row, run - width + 1, 1);', 'layers')
+fault('direct-relu-of-nan', 'kernels/direct.c', 'ReLU makes a zero of NaN',
+      'keep(sums[k][v], ~(sums[k][v] < 0.0f))', 'keep(sums[k][v], sums[k][v] > 0.0f)',
+      'boundaries trainer engines layers')
+fault('direct-gate', 'kernels/direct.c', "ReLU's gradient passes at 0 too",
+      '!(row->gate[k * row->gate_plane + j] > 0.0f)', '!(row->gate[k * row->gate_plane + j] >= 0.0f)',
+      'layers')
+fault('direct-margin', 'kernels/direct.c', 'the zeros after a row are not written',
+      'zero(y + k * c->y_plane + c->run, c->after);', ';', 'engines layers spec_model')
+fault('direct-gradient-mask', 'kernels/direct.c', "a row's last piece counts unmasked",
+      'x_at + rest - WIDTH, mask, 1)', 'x_at + rest - WIDTH, mask, 0)', 'trainer layers')
+fault('direct-gradient-band', 'kernels/direct.c', 'the second band of rows begins at the first',
+      'spot.first = (int)clamp(first_row, row, c->rows);',
+      'spot.first = (int)clamp(first_row, 0, c->rows);', 'engines layers')
+fault('im2col-padding', 'kernels/im2col.c', 'the row of a tap ignores padding',
+      '(tile.row + row) * w->stride_h + r * w->dilation_h - w->padding_h;',
+      '(tile.row + row) * w->stride_h + r * w->dilation_h;', 'layers', nth=1)
+fault('im2col-stride', 'kernels/im2col.c', "a tap's first pixel ignores the stride",
+      'span.pixel = span.first * w->stride_w + shift;', 'span.pixel = span.first + shift;', 'layers')
+fault('im2col-floor', 'kernels/im2col.c', 'division rounds to zero and not down',
+      'return a >= 0 ? a / b : -((b - 1 - a) / b);', 'return a / b;', 'layers')
+fault('col2im-overwrites', 'kernels/im2col.c', 'pixels are overwritten and not added to',
+      'to[lane] += from[lane];', 'to[lane] = from[lane];', 'layers')
+fault('leaky-slope', 'kernels/elementwise.c', "LeakyReLU's gradient without its slope",
+      'dy[i] = y[i] > 0.0f ? dy[i] : slope * dy[i];', 'dy[i] = y[i] > 0.0f ? dy[i] : dy[i];',
+      'trainer layers')
+fault('tanh-gradient', 'kernels/elementwise.c', "tanh' = 1 + y^2",
+      'dy[i] *= 1.0f - y[i] * y[i];', 'dy[i] *= 1.0f + y[i] * y[i];', 'trainer layers')
+fault('interleave-lanes', 'kernels/elementwise.c', 'an unused lane is not cleared',
+      'lane < (size_t)used ? images[lane * stride + i] : 0.0f',
+      'lane < (size_t)used ? images[lane * stride + i] : 1.0f', 'layers')
+fault('scale-offset', 'kernels/elementwise.c', 'unsigned bytes are scaled by 255/256',
+      'is_signed ? 0x1.010102p-15f : 0x1.010102p-16f', 'is_signed ? 0x1.010102p-15f : 0.0f',
+      'dataset')
+fault('loss-l1-sign', 'kernels/loss.c', 'the L1 gradient at 0 is -1',
+      'select(d > zero, limit, select(d < zero, -limit, d))', 'select(d > zero, limit, -limit)',
+      'boundaries trainer')
+fault('loss-huber-edge', 'kernels/loss.c', "Huber's linear part without its offset",
+      'delta * (size - 0.5f * delta)', 'delta * size', 'trainer')
+fault('loss-mse-factor', 'kernels/loss.c', 'the MSE gradient without its 2',
+      '*slope = 2.0f * d;', '*slope = d;', 'trainer')
+fault('gemm-beta', 'kernels/gemm.c', 'the second half of a long sum overwrites the first',
+      'b + b_skip, ldb, 1.0f, c, ldc);', 'b + b_skip, ldb, beta, c, ldc);', 'gemm')
+fault('gemm-limit', 'kernels/gemm.c', 'a product is cut one multiplication too late',
+      '(int64_t)m * n * k <= CAE__ONE_THREAD_LIMIT', '(int64_t)m * n * k <= CAE__ONE_THREAD_LIMIT + 1',
+      'system gemm')
+fault('tile-last', 'kernels/tile.c', 'the last tile is as high as the others',
+      'if (tile.rows > w->grid_h - tile.row)', 'if (0)', 'layers')
+
+fault('direct-margin-mixed', 'network/engine_direct.c', 'a margin though one reader knows nothing of it',
+      'stage->direct.input_gradient &&\n                                                    stage->direct.weight_gradient))',
+      'stage->direct.input_gradient ||\n                                                    stage->direct.weight_gradient))',
+      'boundaries')
+fault('optimizer-exchange', 'training/optimizer.c', 'the first moment is never exchanged',
+      'for (int i = 0; i < optimizer->moment_count; i++)\n        swap(',
+      'for (int i = 1; i < optimizer->moment_count; i++)\n        swap(', 'optimizer')
+fault('checkpoint-mean', 'training/checkpoint.c', "a resumed epoch's mean is a product",
+      'trainer->now.loss_sum / (double)s->position', 'trainer->now.loss_sum * (double)s->position',
+      'boundaries')
+fault('onnx-bias', 'formats/onnx.c', 'a node does not read its bias', 'put_text(m, 1, bias->name);', ';',
+      'onnx')
+
+# --- Networks -----------------------------------------------------------------------------------
+
+fault('geometry-floor', 'network/geometry.c', 'the output is one longer',
+      'return room < 0 ? 0 : room / stride + 1;', 'return room < 0 ? 0 : room / stride + 2;',
+      'spec_model')
+fault('geometry-output-padding', 'network/geometry.c', 'output padding is not added',
+      'output_padding + 1;', '1;', 'spec_model')
+fault('geometry-overflow', 'network/geometry.c', 'an output may pass 2^31 - 1 values',
+      'if (plane > INT32_MAX || plane * channels > INT32_MAX)', 'if (plane > INT32_MAX)', 'spec_model')
+fault('span-reach', 'network/geometry.c', 'a part of an image lacks its last row',
+      'end = last * stride - padding + reach + 1;', 'end = last * stride - padding + reach;',
+      'spec_model layers')
+fault('plan-stride', 'network/plan.c', 'images pass through the wrong one of two buffers',
+      'buffers[(i + 1) % 2] : y;', 'buffers[i % 2] : y;', 'spec_model')
+fault('plan-first-gradient', 'network/plan.c', 'the gradient buffers do not change places',
+      'gradient = spare;\n        spare = swap;', 'spare = swap;', 'trainer parity')
+fault('plan-copy', 'network/plan.c', 'the scratch for copies with zeros is not counted',
+      'plan->scratch = larger(plan->scratch, cae__direct_scratch(stage));', ';', 'engines spec_model')
+fault('tiled-seam', 'network/tiled.c', 'tiles leave out the last row of the image',
+      '(int)((index + 1) * extent / pieces)}', '(int)((index + 1) * extent / pieces) - (index + 1 == pieces)}',
+      'engines')
+fault('tiled-free', 'network/tiled.c', "the workers' plans are not freed",
+      'cae__plan_finish(&t.plans[i], context);', ';', 'oom engines context')
+fault('inference-last-block', 'network/inference.c', 'the last block is taken for full',
+      'left < plan->lanes ? (int)left : plan->lanes;', 'plan->lanes;', 'spec_model')
+fault('inference-free', 'network/inference.c', 'the plan of a call is not freed',
+      'cae__plan_finish(&run.plan, context);', ';', 'oom context spec_model')
+fault('direct-reversed', 'network/engine_direct.c', 'a scatter meets its taps in order',
+      'reversed ? taps - 1 - (row + s) : row + s', 'row + s', 'layers')
+fault('direct-pack-stride', 'network/engine_direct.c', 'outputs lie as channels do',
+      'pack)(&stage->scatter, stage, w->image_c, taps,\n',
+      'pack)(&stage->scatter, stage, w->image_c, grid_stride,\n', 'layers')
+fault('gemm-slice-beta', 'network/engine_gemm.c', 'only the last tap of a sliced product counts',
+      's++, beta = 1.0f)', 's++, beta = 0.0f)', 'layers')
+fault('gemm-in-place', 'network/engine_gemm.c', 'a 1x1 scatter forgets its bias',
+      'grid + start, plane, in_place ? 1.0f : 0.0f, col', 'grid + start, plane, 0.0f, col', 'layers')
+fault('spec-channels', 'network/spec.c', 'layers need not fit each other',
+      'if (spec->count > 0 && spec->layers[spec->count - 1].out_channels != l->in_channels)',
+      'if (0)', 'spec_model')
+fault('spec-parameters', 'network/spec.c', 'too many parameters are not refused',
+      'if (spec->parameters + parameters_of(l) > INT32_MAX)', 'if (0)', 'spec_model')
+fault('spec-slope-nan', 'network/spec.c', 'a slope of NaN is taken',
+      'if (!(l->slope >= 0.0f && isfinite(l->slope)))', 'if (l->slope < 0.0f)', 'spec_model')
+fault('model-fan-in', 'network/model.c', 'initialization forgets the width of the kernel',
+      'tensor->shape[1] * tensor->shape[2] * tensor->shape[3]', 'tensor->shape[1] * tensor->shape[2]',
+      'spec_model')
+fault('model-nan', 'network/model.c', 'a parameter may be set to NaN',
+      'if (!cae__all_finite(values, count))', 'if (0)', 'spec_model')
+fault('conv-bias-gradient', 'network/conv.c', 'the bias gets no gradient',
+      'if (db) /*', 'if (0) /*', 'trainer')
+
+# --- Files --------------------------------------------------------------------------------------
+
+fault('safetensors-order', 'formats/safetensors.c', 'the header length is written big-endian',
+      'to[i] = (unsigned char)(value >> 8 * i);', 'to[7 - i] = (unsigned char)(value >> 8 * i);', 'files')
+fault('safetensors-overflow', 'formats/safetensors.c', "a shape's product may overflow",
+      '!cae__multiply(&product, product, extent)', '(product *= extent, false)', 'files')
+fault('safetensors-hole', 'formats/safetensors.c', 'bytes after the tensors are not refused',
+      'if (end != available)', 'if (end > available)', 'files')
+fault('safetensors-header', 'formats/safetensors.c', 'a header may pass the end of the file',
+      'if (header > size - 8)', 'if (header > size)', 'files')
+fault('safetensors-free', 'formats/safetensors.c', 'the table of tensors is not freed',
+      'cae__free(context, file->tensors);', ';', 'files oom')
+fault('json-depth', 'formats/json_read.c', 'levels are not limited', 'if (p->level == MOST_LEVELS)',
+      'if (0)', 'json')
+fault('json-duplicate', 'formats/json_read.c', 'a key may stand twice',
+      'unique = strcmp(members[i - 1]->key, members[i]->key) != 0;', 'unique = true;', 'json')
+fault('json-int64', 'formats/json_read.c', 'numbers wrap around',
+      'if (value > (most - digit) / 10)', 'if (0)', 'json')
+fault('json-utf8', 'formats/json_read.c', 'overlong UTF-8 is taken', "s[0] < 0xc2 ? 0", "s[0] < 0xc0 ? 0",
+      'json')
+fault('json-escape', 'formats/json_write.c', 'a backslash is not escaped',
+      "if (c == '\"' || c == '\\\\')", "if (c == '\"')", 'json')
+fault('architecture-encoder', 'formats/architecture.c', 'an encoder longer than the network is taken',
+      'encoder < 1 || (uint64_t)encoder > layers->count', 'encoder < 1', 'files')
+fault('architecture-slope', 'formats/architecture.c', 'the slope is not read',
+      'l->slope = float_of((uint32_t)slope_bits);', ';', 'files')
+fault('model-file-nan', 'formats/model_file.c', 'a weight in a file may be NaN',
+      'if (!cae__all_finite(flat + t->at, t->count))', 'if (0)', 'files')
+fault('model-file-strangers', 'formats/model_file.c', 'tensors that no layer has are ignored',
+      'if (others > model->tensor_count)', 'if (0)', 'files')
+fault('model-file-partial', 'formats/model_file.c', 'weights are read in place, not aside',
+      'status = cae__model_read_flat(flat, model, context, &file, "");',
+      'status = cae__model_read_flat(model->parameters, model, context, &file, "");', 'files')
+fault('onnx-pads', 'formats/onnx.c', 'padding of height and width change places',
+      '(int[]){l->padding_h, l->padding_w, l->padding_h - back_h, l->padding_w - back_w}',
+      '(int[]){l->padding_w, l->padding_h, l->padding_h - back_h, l->padding_w - back_w}', 'onnx')
+fault('onnx-alpha', 'formats/onnx.c', "LeakyReLU's slope is not said",
+      'put_float(m, 2, l->slope);', ';', 'onnx')
+fault('onnx-activation', 'formats/onnx.c', 'tanh is called a sigmoid',
+      'return "Tanh";', 'return "Sigmoid";', 'boundaries onnx')
+
+# --- Training -----------------------------------------------------------------------------------
+
+fault('adam-beta', 'training/optimizer.c', "the second moment decays by beta1",
+      'const float v = b2 * second[i] + c2 * g * g;', 'const float v = b1 * second[i] + c2 * g * g;',
+      'optimizer')
+fault('adam-correction', 'training/optimizer.c', 'no bias correction of the second moment',
+      '(float)sqrt(1.0 - pow(o->beta2, (double)t))', '1.0f', 'optimizer')
+fault('adam-count', 'training/optimizer.c', 'the first update counts as number 0',
+      'learning_rate, optimizer->updates + 1);', 'learning_rate, optimizer->updates);', 'optimizer')
+fault('adamw-decay', 'training/optimizer.c', 'AdamW decays by the gradient as Adam does',
+      'const bool decoupled = o->kind == CAE_OPTIMIZER_ADAMW;', 'const bool decoupled = false;',
+      'optimizer')
+fault('sgd-nesterov', 'training/optimizer.c', 'Nesterov steps by the moment alone',
+      'step = o->nesterov ? step + momentum * m : m;', 'step = m;', 'optimizer')
+fault('update-nan', 'training/optimizer.c', 'an update that is not finite is kept',
+      'if (!update_is_finite(optimizer))', 'if (0)', 'trainer')
+fault('undo-revision', 'training/optimizer.c', "an update is taken back though the caller's weights came after",
+      'if (optimizer->undo_owner != owner || optimizer->undo_revision != optimizer->model->revision)',
+      'if (optimizer->undo_owner != owner)', 'trainer checkpoint')
+fault('optimizer-free', 'training/optimizer.c', 'the spare moments are not freed',
+      'cae__free(context, optimizer->spare_moments[i]);', ';', 'oom context handles')
+fault('schedule-warmup', 'training/schedule.c', 'warm-up begins with a rate of 0',
+      'return (double)(step + 1) / (double)o->warmup_steps;',
+      'return (double)step / (double)o->warmup_steps;', 'trainer')
+fault('schedule-cosine', 'training/schedule.c', 'the cosine goes up again after its end',
+      'u < 1.0 ? u : 1.0', 'u', 'trainer')
+fault('trainer-epoch', 'training/trainer.c', 'every epoch is shuffled alike',
+      'o->seed, (uint64_t)trainer->now.epoch);', 'o->seed, 0);', 'trainer checkpoint')
+fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone',
+      'block < blocks; block += trainer->slots)', 'block < trainer->slots; block += trainer->slots)',
+      'trainer engines')
+fault('trainer-clip', 'training/trainer.c', 'short gradients are clipped, too',
+      'if (most == 0.0 || factor >= 1.0)', 'if (most == 0.0)', 'trainer')
+fault('trainer-last-batch', 'training/trainer.c', "the last batch's mean is over a full one",
+      'const double values = (double)images * (double)d->length;',
+      'const double values = (double)o->batch * (double)d->length;', 'trainer')
+fault('trainer-workspaces', 'training/trainer.c', 'there is one workspace too few',
+      'while (trainer->workers < wanted) {', 'while (trainer->workers < wanted - (wanted > 1)) {',
+      'context trainer engines')
+fault('trainer-seed', 'training/trainer.c', 'noise is drawn with the next seed',
+      '(float)o->noise_sigma, o->seed,\n', '(float)o->noise_sigma, o->seed + 1,\n', 'noise')
+fault('checkpoint-moments', 'training/checkpoint.c', "both moments are read from the first",
+      'context, file, moment_prefixes[i]);', 'context, file, moment_prefixes[0]);', 'checkpoint')
+fault('checkpoint-updates', 'training/checkpoint.c', "the number of updates is not taken over",
+      'optimizer->updates = s->updates;', ';', 'checkpoint')
+fault('checkpoint-position', 'training/checkpoint.c', 'a position beyond the dataset is taken',
+      's->position < 0 || s->position >= s->images)', 's->position < 0)', 'checkpoint')
+fault('checkpoint-version', 'training/checkpoint.c', 'a later version is read as if it were ours',
+      'if (version != STATE_VERSION)', 'if (0)', 'boundaries checkpoint')
+fault('evaluate-order', 'training/evaluate.c', 'the noisy figures are those of the output',
+      'judge(e->figures[first + lane].noisy,', 'judge(e->figures[first + lane].output,', 'metrics trainer')
+fault('evaluate-seed', 'training/evaluate.c', "evaluation draws training's noise",
+      'e->options->noise_seed, CAE_VISIT_EVALUATION, &image);', 'e->options->noise_seed, 0, &image);',
+      'noise trainer')
+
+# --- Random numbers, figures, images ------------------------------------------------------------
+
+fault('philox-rounds', 'random/philox.c', 'nine rounds', 'round < 10', 'round < 9', 'random')
+fault('philox-key', 'random/philox.c', "the seed's upper half is lost",
+      'stream->key[1] = (uint32_t)(seed >> 32);', 'stream->key[1] = 0;', 'spec_model boundaries')
+fault('permute-epoch', 'random/permutation.c', "the epoch's upper half is lost",
+      '(uint32_t)epoch, (uint32_t)(epoch >> 32),', '(uint32_t)epoch, 0,', 'random boundaries')
+fault('noise-quadrant', 'random/noise.c', 'the cosine has the wrong sign in two quadrants',
+      '*cosine = (q + 1) & 2 ? -x : x;', '*cosine = q & 2 ? -x : x;', 'random')
+fault('noise-image', 'random/noise.c', "an image's number is cut to 32 bits",
+      '(images[i % lanes] >> 32 & 0xffffffu)', '0', 'random noise')
+fault('ssim-correction', 'metrics/ssim.c', 'population moments where sample moments belong',
+      '.correction = 49.0 / 48.0}', '.correction = 1.0}', 'metrics')
+fault('ssim-constant', 'metrics/ssim.c', 'C2 is C1', '0.03 * data_range * (0.03 * data_range)',
+      '0.01 * data_range * (0.01 * data_range)', 'metrics')
+fault('psnr-log', 'metrics/psnr.c', 'twice the decibels', '10.0 * log10(', '20.0 * log10(', 'metrics')
+fault('dataset-nhwc', 'data/dataset.c', 'channels and pixels change places',
+      'return i % plane * channels + i / plane;', 'return i / plane * channels + i % plane;', 'dataset')
+fault('dataset-slice', 'data/dataset.c', 'a slice may pass the end',
+      'first >= dataset->count || count > dataset->count - first)', 'first >= dataset->count)', 'dataset')
+fault('dataset-parent', 'data/dataset.c', 'a slice does not keep its dataset',
+      'if (status == CAE_OK)\n        cae__retain(&dataset->handle);', ';', 'context dataset handles')
+fault('cifar-label', 'data/cifar10.c', 'label 10 is taken', 'record[0] >= CLASSES', 'record[0] > CLASSES',
+      'dataset')
+fault('leaves-power', 'data/dead_leaves.c', 'radii are uniform',
+      'return 1.0f / sqrtf(a - uniform(scene, 0.0f, 1.0f) * (a - b));',
+      'return uniform(scene, LEAST_RADIUS, scene->most_radius);', 'dataset')
+
+# --- The ground floor ---------------------------------------------------------------------------
+
+fault('file-rename', 'base/file.c', 'the new file is not put in place',
+      'if (!error && rename(sibling, target) != 0)', 'if (0)', 'files')
+fault('file-fsync', 'base/file.c', 'the file is not synced',
+      'write_all(descriptor, data, size) && fsync(descriptor) == 0', 'write_all(descriptor, data, size)',
+      'system')
+fault('file-sync-directory', 'base/file.c', 'the directory is not synced', '(void)fsync(descriptor);', ';',
+      'system')
+fault('file-unlink', 'base/file.c', 'a failed write leaves its temporary file behind',
+      'unlink(sibling);', ';', 'system files')
+fault('file-mode', 'base/file.c', 'a replaced file loses its permissions',
+      '(void)fchmod(descriptor, old->st_mode & 0777);', ';', 'files')
+fault('file-eintr', 'base/file.c', 'a signal ends a read', 'if (got < 0 && errno == EINTR)', 'if (0)',
+      'system')
+fault('file-short', 'base/file.c', 'a file that shrinks is read for ever', 'if (got == 0)', 'if (0)',
+      'system')
+fault('file-close', 'base/file.c', 'what close reports is ignored', 'error = closing;', ';', 'system')
+fault('pool-signals', 'base/pool.c', "workers take the host's signals",
+      'pthread_sigmask(SIG_SETMASK, &all, &before);', 'pthread_sigmask(SIG_SETMASK, NULL, &before);',
+      'pool boundaries context')
+fault('pool-fork', 'base/pool.c', "a forked child waits for its parent's threads",
+      'if (context->pool && context->pool->owner != getpid())', 'if (0)', 'pool')
+fault('pool-scratch', 'base/pool.c', 'a worker without scratch takes work',
+      'if (worker >= pool->indices) /* it may not have scratch */\n        return;', '', 'pool context')
+fault('pool-lock', 'base/pool.c', 'workers count themselves down without the lock',
+      'take_indices(pool, self->number);\n        pthread_mutex_lock(&pool->mutex);\n        if (--pool->busy == 0)',
+      'take_indices(pool, self->number);\n        if (--pool->busy == 0)', 'pool')
+fault('options-tail', 'base/options.c', 'what a newer caller asks for is ignored',
+      'if (size > known_size && !all_zero(', 'if (0 && !all_zero(', 'context')
+fault('memory-overflow', 'base/memory.c', 'a product of sizes may overflow',
+      'if (b != 0 && a > SIZE_MAX / b)', 'if (0)', 'boundaries metrics dataset')
+fault('memory-alignment', 'base/memory.c', 'blocks begin wherever malloc says',
+      '(ALIGNMENT - first % ALIGNMENT) % ALIGNMENT', '0', 'boundaries oom')
+fault('error-bound', 'base/error.c', "a system's reason may be written past the text",
+      'snprintf(text + length, capacity - length, ": %s", reason);',
+      'snprintf(text + length, capacity, ": %s", reason);', 'context files system')
+fault('context-scratch', 'base/context.c', 'scratch is not freed',
+      'cae__free(context, context->scratch[worker].data);', ';', 'oom context')
+fault('context-twice', 'base/context.c', 'a second destroy drops another reference',
+      '!atomic_exchange_explicit(&h->given_back, true, memory_order_relaxed)', 'true', 'handles')
+fault('context-fail-log', 'base/error.c', 'a log callback that is not there is called',
+      'if (!context || !context->log)', 'if (!context)', 'system context')
