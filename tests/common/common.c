@@ -127,6 +127,23 @@ uint32_t random_below(uint64_t *state, uint32_t limit)
     return (uint32_t)(((splitmix(state) >> 32) * limit) >> 32);
 }
 
+void little_endian(void *values, size_t n, size_t width)
+{
+    const uint16_t one = 1;
+    unsigned char *at = values, first;
+
+    memcpy(&first, &one, sizeof first);
+    if (first == 1)
+        return;
+    for (size_t i = 0; i < n; i++, at += width)
+        for (size_t low = 0, high = width - 1; low < high; low++, high--) {
+            const unsigned char byte = at[low];
+
+            at[low] = at[high];
+            at[high] = byte;
+        }
+}
+
 /* --- Comparing -------------------------------------------------------------------------------- */
 
 /* Expected values come as floats or as doubles; exactly one of the two pointers is set. */

@@ -61,6 +61,10 @@ void random_bytes(uint64_t seed, uint8_t *values, size_t n);
 /* One number 0 <= r < limit; advances *state. */
 uint32_t random_below(uint64_t *state, uint32_t limit);
 
+/* From this machine's order of bytes to that of files, and back: reverses the bytes of each of n
+ * elements where the two differ. */
+void little_endian(void *values, size_t n, size_t width);
+
 /* --- Comparing -------------------------------------------------------------------------------- */
 
 /* Every |actual - expected| <= absolute + relative |expected|. The message gives the number of
