@@ -37,6 +37,16 @@ bool test_quick(void)
     return wanted("CAE_TEST_QUICK");
 }
 
+bool test_emulated(const char *skipped)
+{
+    const bool emulated = wanted("CAE_TEST_EMULATED");
+
+    if (emulated)
+        printf("skipped: %s\n", skipped);
+    fflush(stdout); /* a test may be a process of its own */
+    return emulated;
+}
+
 cae_context *test_context(void)
 {
     cae_context *context = NULL;

@@ -11,7 +11,7 @@
  * A helper that fails ends the test that called it, with a message that begins with `what`.
  * CK_FORK=no runs everything in one process (debuggers, sanitizers, valgrind), as always with
  * Check; CAE_TEST_VERBOSE=1 makes tests print the errors they measured, CAE_TEST_QUICK=1 shortens
- * the longest. */
+ * the longest, CAE_TEST_EMULATED=1 says that an emulator runs them. */
 #ifndef CAE_TESTS_COMMON_H
 #define CAE_TESTS_COMMON_H
 
@@ -31,6 +31,10 @@ int test_main(Suite *suite);
 bool test_verbose(void);
 /* CAE_TEST_QUICK is: long loops may be cut short. For valgrind, which looks at memory, not values. */
 bool test_quick(void);
+
+/* CAE_TEST_EMULATED is: what runs the tests is qemu-user, which cannot do everything that Linux can. Says
+ * what is therefore skipped, and why. */
+bool test_emulated(const char *skipped);
 
 /* A context with default options, which is to say one thread and no log. */
 cae_context *test_context(void);
