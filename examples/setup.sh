@@ -21,6 +21,7 @@ setup_table='
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  strace       strace             strace              strace      strace           -
   abidiff      abigail-tools      libabigail          -           libabigail       -
   doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
   cmake        cmake              cmake               cmake       cmake            cmake

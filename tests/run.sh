@@ -19,7 +19,7 @@ END
 }
 
 needs='cc pkg-config meson ninja openblas jansson cairo check curl'
-wants='abidiff doxygen cmake cffi c++ luajit'
+wants='strace abidiff doxygen cmake cffi c++ luajit'
 options=
 arguments=
 case ${1-} in

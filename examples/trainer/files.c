@@ -9,8 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifdef __APPLE__
+#define st_mtim st_mtimespec
+#endif
 
 enum { READ_AT_ONCE = 65536 };
 
@@ -53,6 +58,16 @@ static bool write_all(int fd, const char *data, size_t size)
     return true;
 }
 
+static bool sync_all(int fd)
+{
+    int result;
+
+    do
+        result = fsync(fd);
+    while (result && errno == EINTR);
+    return !result;
+}
+
 /* Close in any case, and keep the reason of the first failure. */
 static bool close_after(int fd, bool good)
 {
@@ -68,20 +83,70 @@ static bool write_new(const char *path, const void *data, size_t size)
 {
     int fd;
 
-    unlink(path);                                     /* left by a process of our number, killed */
+    unlink(path);                                     /* left by a run that was killed */
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    return fd >= 0 && close_after(fd, write_all(fd, data, size) && !fsync(fd));
+    return fd >= 0 && close_after(fd, write_all(fd, data, size) && sync_all(fd));
 }
 
-/* path.tmp-<process>: on the same file system, and nobody else's. */
+/* path.tmp: on the same file system, and nobody else's while the directory is locked. */
 static char *sibling(const char *path)
 {
-    const size_t capacity = strlen(path) + 32;
+    const size_t capacity = strlen(path) + sizeof ".tmp";
     char *name = malloc(capacity);
 
     if (name)
-        snprintf(name, capacity, "%s.tmp-%ld", path, (long)getpid());
+        snprintf(name, capacity, "%s.tmp", path);
     return name;
+}
+
+/* The new name must be there after a power failure, before what is saved next relies on it. Some
+ * file systems cannot sync a directory, and that is all right. */
+static void sync_directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? strdup(path) : NULL;
+    int fd;
+
+    if (directory)
+        directory[slash - path + (slash == path)] = '\0';
+    fd = open(directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        sync_all(fd);
+        close(fd);
+    }
+    free(directory);
+}
+
+void file_tidy(const char *path)
+{
+    char *beside = sibling(path);
+
+    if (beside)
+        unlink(beside);
+    free(beside);
+}
+
+bool file_rename(const char *from, const char *to)
+{
+    if (rename(from, to))
+        return fail("cannot write %s: %s", to, strerror(errno));
+    sync_directory_of(to);
+    return true;
+}
+
+void file_remove(const char *path)
+{
+    unlink(path);
+}
+
+bool file_is_older(const char *path, const char *other)
+{
+    struct stat a, b;
+
+    if (stat(path, &a) || stat(other, &b))
+        return false;
+    return a.st_mtim.tv_sec < b.st_mtim.tv_sec ||
+           (a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec < b.st_mtim.tv_nsec);
 }
 
 bool file_save(const char *path, const void *data, size_t size)
@@ -92,6 +157,7 @@ bool file_save(const char *path, const void *data, size_t size)
     if (!beside)
         return fail("%s: out of memory", path);
     if (write_new(beside, data, size) && !rename(beside, path)) {
+        sync_directory_of(path);
         good = true;
     } else {
         fail("cannot write %s: %s", path, strerror(errno));
@@ -108,7 +174,7 @@ static bool append_all(int fd, const void *data, size_t size)
 
     if (fstat(fd, &before))
         return false;
-    if (write_all(fd, data, size) && !fsync(fd))
+    if (write_all(fd, data, size) && sync_all(fd))
         return true;
 
     const int reason = errno;
@@ -196,6 +262,22 @@ bool directory_make(const char *path)
         fail("cannot write to the directory %s: %s", path, strerror(errno));
     free(copy);
     return good;
+}
+
+/* The system gives the lock back when the process ends, however it ends. Where directories cannot be
+ * locked, as on NFS, nobody is kept out. */
+bool directory_lock(int *lock, const char *path)
+{
+    *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0 || !flock(*lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return true;
+    return fail("another run is writing to the directory %s", path);
+}
+
+void directory_unlock(int lock)
+{
+    if (lock >= 0)
+        close(lock);
 }
 
 char *path_join(const char *directory, const char *name)

@@ -47,13 +47,15 @@ static bool parse_row(struct history_row *row, const char *line)
            isfinite(row->images_per_second);
 }
 
-/* Steps follow one another, so the first that goes back or is damaged tells a foreign file. */
+/* Steps follow one another, so the first that goes back or is damaged tells a foreign file. What lies
+ * behind the last step may be anything: power failed while it was written. */
 static bool load_rows(struct history *history, char *text, const char *path, int64_t last_step)
 {
     int64_t previous = 0;
     char *end;
 
-    for (int number = 2; (end = strchr(text, '\n')); text = end + 1, number++) {
+    for (int number = 2; previous < last_step && (end = strchr(text, '\n'));
+         text = end + 1, number++) {
         struct history_row row;
         *end = '\0';
         if (!parse_row(&row, text) || row.step <= previous)
@@ -102,6 +104,43 @@ static bool print_rows(struct bytes *text, const struct history *history)
     for (size_t i = history->saved; i < history->count; i++)
         if (!print_row(text, &history->rows[i]))
             return false;
+    return true;
+}
+
+bool history_save_aside(const struct history *history, const char *aside)
+{
+    struct bytes text = {0};
+    const bool good = print_rows(&text, history) ? file_save(aside, text.data, text.size)
+                                                 : fail("out of memory for the log");
+
+    bytes_free(&text);
+    return good;
+}
+
+bool history_take_place(struct history *history, const char *aside, const char *path)
+{
+    if (!file_rename(aside, path))
+        return false;
+    history->on_disk = true;
+    history->saved = history->count;
+    return true;
+}
+
+/* The log aside is written first, and ends with the checkpoint's step. */
+bool history_recover(const char *aside, const char *path, const char *checkpoint,
+                     int64_t last_step)
+{
+    struct history rows = {0};
+    const bool good = history_load(&rows, aside, INT64_MAX);
+    const bool belongs = rows.count && rows.rows[rows.count - 1].step == last_step &&
+                         !file_is_older(checkpoint, aside);
+
+    history_free(&rows);
+    if (!good)
+        return false;
+    if (belongs)
+        return file_rename(aside, path);
+    file_remove(aside);
     return true;
 }
 

@@ -10,7 +10,8 @@
 
 /* Paths inside --out. */
 struct outputs {
-    char *metrics, *log, *loss, *samples, *model, *checkpoint;
+    char *metrics, *log, *log_aside, *loss, *samples, *model, *checkpoint;
+    int lock;                   /* of the directory */
 };
 
 struct run {

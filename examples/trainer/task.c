@@ -103,30 +103,44 @@ static bool open_outputs(struct run *run)
     *o = (struct outputs){
         .metrics = path_join(out, "metrics.json"),
         .log = path_join(out, "log.csv"),
+        .log_aside = path_join(out, "log.csv.new"),
         .loss = path_join(out, "loss.png"),
         .samples = path_join(out, "samples.png"),
         .model = path_join(out, "model.safetensors"),
         .checkpoint = path_join(out, "checkpoint.safetensors"),
+        .lock = -1,
     };
-    if (!o->metrics || !o->log || !o->loss || !o->samples || !o->model || !o->checkpoint)
+    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->model || !o->checkpoint)
         return fail("out of memory");
-    return directory_make(out);
+    if (!directory_make(out) || !directory_lock(&o->lock, out))
+        return false;
+    file_tidy(o->metrics);
+    file_tidy(o->log);
+    file_tidy(o->log_aside);
+    file_tidy(o->loss);
+    file_tidy(o->samples);
+    return true;
 }
 
 static void close_outputs(struct outputs *o)
 {
     free(o->metrics);
     free(o->log);
+    free(o->log_aside);
     free(o->loss);
     free(o->samples);
     free(o->model);
     free(o->checkpoint);
+    directory_unlock(o->lock);
 }
 
 static bool load_history(struct run *run)
 {
-    return !run->options.resume ||
-           history_load(&run->history, run->outputs.log, run->first_step);
+    const struct outputs *o = &run->outputs;
+    const char *from = run->options.resume;
+
+    return !from || (history_recover(o->log_aside, o->log, from, run->first_step) &&
+                     history_load(&run->history, o->log, run->first_step));
 }
 
 /* --- The two modes ---------------------------------------------------------------------------- */
@@ -177,7 +191,7 @@ static void close_run(struct run *run)
 
 int task_main(const struct task *task, int argc, char **argv)
 {
-    struct run run = {.task = task, .program = argv[0]};
+    struct run run = {.task = task, .program = argv[0], .outputs.lock = -1};
     int exit_code;
 
     message_begin_with(task->name);

@@ -1,6 +1,7 @@
 /* train.c - the training loop: step, log, show; after every epoch a checkpoint. */
 #include "train.h"
 
+#include "files.h"
 #include "interrupt.h"
 #include "message.h"
 #include "progress.h"
@@ -21,13 +22,24 @@ static bool save_log(struct run *run)
     return history_save(&run->history, run->outputs.log);
 }
 
-/* A log that goes on is saved first: a resume drops rows that no checkpoint knows of, but a gap
- * would stay. A new one comes second: while an older run's checkpoint stands, so does its log. */
+static bool save_both(struct run *run)
+{
+    const struct outputs *o = &run->outputs;
+
+    if (history_save_aside(&run->history, o->log_aside) && save_state(run))
+        return history_take_place(&run->history, o->log_aside, o->log);
+    file_remove(o->log_aside);
+    return false;
+}
+
+/* The run may be killed at any moment, and the log must have all rows of the checkpoint that stands
+ * beside it. A log that goes on is therefore saved first: a resume drops rows that no checkpoint knows
+ * of. A new one must not come to stand beside an older run's checkpoint, nor the other way round. */
 static bool save_checkpoint(struct run *run)
 {
     const bool new_log = !run->history.on_disk && !run->first_step;
 
-    return new_log ? save_state(run) && save_log(run) : save_log(run) && save_state(run);
+    return new_log ? save_both(run) : save_log(run) && save_state(run);
 }
 
 static bool save_model(const struct run *run)

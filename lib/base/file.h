@@ -5,6 +5,7 @@
 #include "base.h"
 
 #define CAE__FILE_ABSENT (-1)
+#define CAE__FILE_AT_ONCE ((size_t)1 << 30) /* bytes; macOS refuses to read or write 2 GiB at once */
 
 /* Bytes of a regular file; CAE__FILE_ABSENT when there is nothing of that name. */
 cae_status cae__file_size(int64_t *size, const cae_context *context, const char *path);
@@ -12,12 +13,18 @@ cae_status cae__file_size(int64_t *size, const cae_context *context, const char 
 /* CAE_ERR_IO unless `path` is a directory. */
 cae_status cae__directory_check(const cae_context *context, const char *path);
 
-/* The whole file in a block to be freed with cae__free. */
+/* The whole file in a block to be freed with cae__free. A file that is written into meanwhile is an
+ * error; one that is replaced is read as it was. */
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
                           const char *path);
 
-/* The ends of calls that make a file: into a file, written beside the target, synced and renamed, so
- * that whatever happens `path` is what it was or all of `data`; or into a caller's buffer, where NULL of
+/* replace.c: make `path` hold `data`, in one step. Killed at any moment, or without power, `path` is what it
+ * was or all of `data`; after an error it is what it was, but for the one that says that the directory
+ * could not be synced. After CAE_OK it is `data`, also without power where the directory can be synced. */
+cae_status cae__file_replace(const cae_context *context, const char *path, const void *data,
+                             size_t size);
+
+/* The ends of calls that make a file: into a file, replaced as above; or into a caller's buffer, where NULL of
  * 0 bytes only asks for their number. Both free `data`. What the caller gave is checked before it is
  * made. */
 cae_status cae__path_check(const cae_context *context, const char *path);

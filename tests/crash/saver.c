@@ -1,0 +1,387 @@
+/* saver.c - a program that saves and loads, to be killed and disturbed by kill.py and disk.py.
+ *
+ *   saver train PATH STEPS [KEEP]  train and save PATH after every step; go on from PATH if it is there.
+ *                                  KEEP: each checkpoint is saved as KEEP-<step> too
+ *   saver save PATH SEED           save a model; print "status, text" and check that no descriptor leaks
+ *   saver few PATH DESCRIPTORS     save with a limit on open descriptors
+ *   saver loop PATH SECONDS        save models of seeds 1 and 2 in turns, by renaming
+ *   saver scribble PATH SECONDS    the same by writing into the file that is there
+ *   saver open PATH 0              load once; print "status, text"
+ *   saver load PATH SECONDS        load in a loop: each time one of the two models, or a status
+ *   saver storm PATH SAVES         save while a timer's signals interrupt every call that can be
+ *   saver threads PATH SAVES       four threads save to PATH-<n>, all in one directory
+ *   saver deaf PATH SAVES          without standard descriptors, while a thread prints
+ *
+ * Exit code: 0 done, 1 the library returned a status other than the text allows, 2 usage, 3 a promise
+ * is broken. */
+#define _GNU_SOURCE
+#include <cae/cae.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FAILED = 1, USAGE = 2, BROKEN = 3 };
+
+static cae_context *context;
+
+static int failed(cae_status status, const char *what)
+{
+    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, cae_context_error(context));
+    return FAILED;
+}
+
+static void must(cae_status status, const char *what)
+{
+    if (status)
+        exit(failed(status, what));
+}
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static cae_model *model_of(cae_context *own, uint64_t seed)
+{
+    cae_model *model = NULL;
+
+    must(cae_model_create_reference(&model, own, seed), "create");
+    return model;
+}
+
+/* --- Training ----------------------------------------------------------------------------------- */
+
+enum { IMAGES = 40, SIDE = 12, BATCH = 16 };
+
+static cae_trainer *trainer_new(void)
+{
+    static float pixels[IMAGES * 3 * SIDE * SIDE];
+    cae_dataset_options data_options;
+    cae_trainer_options options;
+    cae_dataset *data = NULL;
+    cae_optimizer *optimizer = NULL;
+    cae_trainer *trainer = NULL;
+    cae_model *model = model_of(context, 1);
+
+    for (int i = 0; i < IMAGES * 3 * SIDE * SIDE; i++)
+        pixels[i] = (float)(i * 7919 % 1000) / 1000.0f;
+    cae_dataset_options_init(&data_options, sizeof data_options);
+    data_options.type = CAE_TYPE_F32;
+    must(cae_dataset_create(&data, context, pixels, sizeof pixels, IMAGES, 3, SIDE, SIDE, &data_options),
+         "dataset");
+    must(cae_optimizer_create(&optimizer, model, NULL), "optimizer");
+    cae_trainer_options_init(&options, sizeof options);
+    options.batch = BATCH;
+    options.noise_sigma = 0.1;
+    must(cae_trainer_create(&trainer, model, optimizer, data, &options), "trainer");
+    cae_optimizer_destroy(optimizer);
+    cae_dataset_destroy(data);
+    cae_model_destroy(model);
+    return trainer;
+}
+
+static int train(const char *path, long steps, const char *keep)
+{
+    cae_trainer *trainer = trainer_new();
+    cae_progress progress;
+
+    cae_progress_init(&progress, sizeof progress);
+    if (access(path, F_OK) == 0)
+        must(cae_trainer_resume(trainer, path), "resume");
+    must(cae_trainer_progress(&progress, trainer), "progress");
+    while (progress.step < steps) {
+        must(cae_trainer_step(&progress, trainer), "step");
+        must(cae_trainer_save(trainer, path), "save");
+        if (keep) {
+            char name[4096];
+            snprintf(name, sizeof name, "%s-%" PRId64, keep, progress.step);
+            must(cae_trainer_save(trainer, name), "keep");
+        }
+    }
+    cae_trainer_destroy(trainer);
+    return 0;
+}
+
+/* --- One save ----------------------------------------------------------------------------------- */
+
+static int descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
+
+    if (!directory)
+        return 0;
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static int save(const char *path, uint64_t seed)
+{
+    cae_model *model = model_of(context, seed);
+    const int before = descriptors();
+    const cae_status status = cae_model_save(model, path);
+    const int after = descriptors();
+
+    printf("%d, %s\n", (int)status, cae_context_error(context));
+    cae_model_destroy(model);
+    if (before != after || (status && !*cae_context_error(context))) {
+        fprintf(stderr, "%d descriptors before, %d after\n", before, after);
+        return BROKEN;
+    }
+    return status ? FAILED : 0;
+}
+
+static int few(const char *path, rlim_t most)
+{
+    cae_model *model = model_of(context, 2);
+    struct rlimit limit;
+    cae_status status;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    status = cae_model_save(model, path);
+    printf("%d, %s\n", (int)status, cae_context_error(context));
+    return status ? FAILED : 0;
+}
+
+/* --- Writers and a reader ------------------------------------------------------------------------ */
+
+struct bytes {
+    unsigned char *data;
+    size_t size;
+};
+
+static struct bytes bytes_of(const cae_model *model)
+{
+    struct bytes bytes = {0};
+
+    must(cae_model_save_memory(NULL, 0, &bytes.size, model), "size");
+    bytes.data = malloc(bytes.size);
+    must(cae_model_save_memory(bytes.data, bytes.size, &bytes.size, model), "bytes");
+    return bytes;
+}
+
+static int loop(const char *path, double seconds)
+{
+    cae_model *models[2] = {model_of(context, 1), model_of(context, 2)};
+    long saves = 0;
+
+    for (const double end = now() + seconds; now() < end; saves++)
+        must(cae_model_save(models[saves % 2], path), "save");
+    printf("%ld saves\n", saves);
+    return 0;
+}
+
+/* In pieces, as stdio would. Half of the times the file is not cut off first. */
+static int scribble(const char *path, double seconds)
+{
+    const struct bytes bytes[2] = {bytes_of(model_of(context, 1)), bytes_of(model_of(context, 2))};
+    long saves = 0;
+
+    for (const double end = now() + seconds; now() < end; saves++) {
+        const struct bytes *b = &bytes[saves % 2];
+        const int file = open(path, O_WRONLY | O_CREAT | (saves & 2 ? O_TRUNC : 0), 0644);
+        for (size_t at = 0; at < b->size; at += 1024)
+            if (write(file, b->data + at, b->size - at < 1024 ? b->size - at : 1024) < 0)
+                return FAILED;
+        close(file);
+        usleep(300);
+    }
+    printf("%ld writes\n", saves);
+    return 0;
+}
+
+static int open_once(const char *path)
+{
+    cae_model *model = NULL;
+    const cae_status status = cae_model_load(&model, context, path);
+
+    printf("%d, %s\n", (int)status, cae_context_error(context));
+    cae_model_destroy(model);
+    return status ? FAILED : 0;
+}
+
+static int load(const char *path, double seconds)
+{
+    const struct bytes known[2] = {bytes_of(model_of(context, 1)), bytes_of(model_of(context, 2))};
+    long whole[2] = {0}, changed = 0, refused = 0, mixed = 0;
+
+    for (const double end = now() + seconds; now() < end;) {
+        cae_model *model = NULL;
+        const cae_status status = cae_model_load(&model, context, path);
+        if (status) {
+            const char *text = cae_context_error(context);
+            if (!*text || model || (status != CAE_ERR_IO && status != CAE_ERR_FORMAT))
+                return failed(status, "load"), BROKEN;
+            if (strstr(text, "changed while") || strstr(text, "became shorter"))
+                changed++;
+            else
+                refused++;
+            continue;
+        }
+        const struct bytes found = bytes_of(model);
+        int which = 0;
+        while (which < 2 && (found.size != known[which].size ||
+                             memcmp(found.data, known[which].data, found.size) != 0))
+            which++;
+        if (which < 2)
+            whole[which]++;
+        else
+            mixed++;
+        free(found.data);
+        cae_model_destroy(model);
+    }
+    printf("%ld first, %ld second, %ld changed, %ld refused, %ld mixed\n", whole[0], whole[1], changed,
+           refused, mixed);
+    return mixed || !(whole[0] + whole[1]) ? BROKEN : 0;
+}
+
+/* --- Disturbances -------------------------------------------------------------------------------- */
+
+static atomic_long signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    atomic_fetch_add(&signals, 1);
+}
+
+static int storm(const char *path, long saves)
+{
+    const struct sigaction action = {.sa_handler = count_signal}; /* no SA_RESTART */
+    const struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
+    cae_model *model = model_of(context, 1);
+
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (long i = 0; i < saves; i++)
+        must(cae_model_save(model, path), "save");
+    setitimer(ITIMER_REAL, &never, NULL);
+    printf("%ld saves, %ld signals\n", saves, atomic_load(&signals));
+    return atomic_load(&signals) ? 0 : BROKEN;
+}
+
+struct writer {
+    char path[4096];
+    long saves;
+    cae_status status;
+    char text[512];
+};
+
+static void *write_often(void *argument)
+{
+    struct writer *writer = argument;
+    cae_context *own = NULL;
+    cae_model *model = NULL;
+
+    writer->status = cae_context_create(&own, NULL);
+    if (!writer->status)
+        writer->status = cae_model_create_reference(&model, own, 1);
+    for (long i = 0; i < writer->saves && !writer->status; i++)
+        writer->status = cae_model_save(model, writer->path);
+    snprintf(writer->text, sizeof writer->text, "%s", cae_context_error(own));
+    cae_model_destroy(model);
+    cae_context_destroy(own);
+    return NULL;
+}
+
+static int threads(const char *path, long saves)
+{
+    enum { WRITERS = 4 };
+    static struct writer writers[WRITERS];
+    pthread_t ids[WRITERS];
+    int result = 0;
+
+    for (int i = 0; i < WRITERS; i++) {
+        snprintf(writers[i].path, sizeof writers[i].path, "%s-%d", path, i);
+        writers[i].saves = saves;
+        pthread_create(&ids[i], NULL, write_often, &writers[i]);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_join(ids[i], NULL);
+        if (writers[i].status) {
+            fprintf(stderr, "%s: %d, %s\n", writers[i].path, (int)writers[i].status, writers[i].text);
+            result = FAILED;
+        }
+    }
+    return result;
+}
+
+static atomic_bool stop;
+
+static void *print_often(void *argument)
+{
+    while (!atomic_load(&stop))
+        for (int i = 0; i <= 2; i++)
+            (void)!write(i, "warning\n", 8);
+    return argument;
+}
+
+static int deaf(const char *path, long saves)
+{
+    cae_model *model = model_of(context, 1);
+    const struct bytes expected = bytes_of(model);
+    pthread_t printer;
+    int result = 0;
+
+    for (int i = 0; i <= 2; i++)
+        close(i);
+    pthread_create(&printer, NULL, print_often, NULL);
+    for (long i = 0; i < saves && !result; i++) {
+        unsigned char *found = malloc(expected.size + 1);
+        if (cae_model_save(model, path))
+            result = FAILED;
+        const int file = fcntl(open(path, O_RDONLY), F_DUPFD, 3);
+        if (read(file, found, expected.size + 1) != (ssize_t)expected.size ||
+            memcmp(found, expected.data, expected.size) != 0)
+            result = BROKEN;
+        close(file);
+        for (int k = 0; k <= 2; k++)
+            close(k);
+        free(found);
+    }
+    atomic_store(&stop, true);
+    pthread_join(printer, NULL);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        return USAGE;
+
+    const char *what = argv[1], *path = argv[2];
+    const double number = strtod(argv[3], NULL);
+
+    must(cae_context_create(&context, NULL), "context");
+    return !strcmp(what, "train")      ? train(path, (long)number, argc > 4 ? argv[4] : NULL)
+           : !strcmp(what, "save")     ? save(path, (uint64_t)number)
+           : !strcmp(what, "few")      ? few(path, (rlim_t)number)
+           : !strcmp(what, "loop")     ? loop(path, number)
+           : !strcmp(what, "scribble") ? scribble(path, number)
+           : !strcmp(what, "open")     ? open_once(path)
+           : !strcmp(what, "load")     ? load(path, number)
+           : !strcmp(what, "storm")    ? storm(path, (long)number)
+           : !strcmp(what, "threads")  ? threads(path, (long)number)
+           : !strcmp(what, "deaf")     ? deaf(path, (long)number)
+                                       : USAGE;
+}
