@@ -39,7 +39,15 @@ setup_table='
   luajit       luajit             luajit              luajit      luajit           luajit
   torch        python3-torch,python3-skimage  python3-torch,python3-scikit-image  python-pytorch,python-scikit-image  py3-pytorch,py3-scikit-image  pytorch
   matplotlib   python3-matplotlib  python3-matplotlib  python-matplotlib  py3-matplotlib  -
-  venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python'
+  venv         python3-venv       python3-pip         python-pip  python3,py3-pip  python
+  aarch64-linux-gnu-gcc    gcc-aarch64-linux-gnu,libc6-dev-arm64-cross  -  -  -  -
+  arm-linux-gnueabihf-gcc  gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross  -  -  -  -
+  riscv64-linux-gnu-gcc    gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross  -  -  -  -
+  s390x-linux-gnu-gcc      gcc-s390x-linux-gnu,libc6-dev-s390x-cross  -  -  -  -
+  i686-linux-gnu-gcc       gcc-i686-linux-gnu,libc6-dev-i386-cross  -  -  -  -
+  x86_64-w64-mingw32-gcc-posix  gcc-mingw-w64-x86-64-posix  -  -  -  -
+  musl-gcc                 musl-tools  -  -  -  -
+  qemu-s390x               qemu-user  -  -  -  -'
 
 # is_here NEED - and recent enough?
 is_here()

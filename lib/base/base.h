@@ -69,7 +69,9 @@ void cae__handle_end(void *handle);
 
 /* --- Errors ------------------------------------------------------------------------------------- */
 
-#if defined __GNUC__
+#if defined __MINGW32__ /* whose printf is the library's own, with %zu */
+#define CAE__PRINTF(text, first) __attribute__((format(gnu_printf, text, first)))
+#elif defined __GNUC__
 #define CAE__PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define CAE__PRINTF(text, first)

@@ -1,17 +1,11 @@
 /* context.c - what would otherwise be global, and the reference counts that keep it alive. */
-#if defined __linux__ && !defined _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
-#endif
 #include "base.h"
+#include "system.h"
 
 #include "../kernels/kernels.h"
 
-#if defined __linux__
-#include <sched.h>
-#endif
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void *default_allocate(void *user, size_t bytes)
 {
@@ -33,21 +27,11 @@ cae_status cae_context_options_init(cae_context_options *options, uint32_t size)
     return cae__options_init(options, size, &defaults, sizeof defaults);
 }
 
-static long processors(void)
-{
-#if defined __linux__
-    cpu_set_t set; /* what the process may use: containers and taskset count */
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-#endif
-    return sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static int resolve_threads(int32_t asked)
 {
     if (asked != 0)
         return asked;
-    const long count = processors();
+    const long count = cae__processors();
     return count < 1 ? 1 : count > CAE__MAX_THREADS ? CAE__MAX_THREADS : (int)count;
 }
 

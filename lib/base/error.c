@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#if defined _WIN32 /* has it under another name */
+#define strerror_r(number, text, capacity) strerror_s(text, capacity, number)
+#endif
+
 const char *cae_status_string(cae_status status)
 {
     switch (status) {

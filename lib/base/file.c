@@ -1,4 +1,4 @@
-/* file.c - whole files in, whole files out. */
+/* file.c - whole files in, on POSIX systems. */
 #include "file.h"
 
 #include <errno.h>
@@ -110,35 +110,7 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
     return status;
 }
 
-cae_status cae__path_check(const cae_context *context, const char *path)
+FILE *cae__file_stream(const char *path)
 {
-    return path ? CAE_OK : cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
-}
-
-cae_status cae__file_deliver(const cae_context *context, const char *path, void *data, size_t size)
-{
-    const cae_status status = cae__file_replace(context, path, data, size);
-    cae__free(context, data);
-    return status;
-}
-
-cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,
-                             const size_t *written)
-{
-    return written && (buffer || !capacity)
-               ? CAE_OK
-               : cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", written ? "buffer" : "written");
-}
-
-cae_status cae__buffer_deliver(void *buffer, size_t capacity, size_t *written,
-                               const cae_context *context, void *data, size_t size)
-{
-    const bool fits = !buffer || size <= capacity;
-    *written = size;
-    if (buffer && fits)
-        memcpy(buffer, data, size);
-    cae__free(context, data);
-    return fits ? CAE_OK
-                : cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
-                            size, capacity);
+    return fopen(path, "rbe"); /* e: not for children */
 }

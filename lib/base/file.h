@@ -1,8 +1,13 @@
-/* file.h - whole files in, whole files out. Knows nothing of what is in them. */
+/* file.h - whole files in, whole files out. Knows nothing of what is in them.
+ *
+ * POSIX systems: file.c, replace.c. Windows: file_windows.c, where paths are UTF-8. Everywhere:
+ * deliver.c. */
 #ifndef CAE_FILE_H
 #define CAE_FILE_H
 
 #include "base.h"
+
+#include <stdio.h>
 
 #define CAE__FILE_ABSENT (-1)
 #define CAE__FILE_AT_ONCE ((size_t)1 << 30) /* bytes; macOS refuses to read or write 2 GiB at once */
@@ -17,6 +22,9 @@ cae_status cae__directory_check(const cae_context *context, const char *path);
  * error; one that is replaced is read as it was. */
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
                           const char *path);
+
+/* To read piece by piece; NULL with errno set. */
+FILE *cae__file_stream(const char *path);
 
 /* replace.c: make `path` hold `data`, in one step. Killed at any moment, or without power, `path`
  * is what it was or all of `data`; after an error it is what it was, but for the one that says that

@@ -4,16 +4,15 @@
  * survive fork: the child sees another process id and makes its own. When the system refuses a
  * thread, the work is done by those there are, with the same result; cae_context_set_threads asks again. */
 #include "base.h"
+#include "system.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <unistd.h>
 
 struct cae__pool {
     pthread_mutex_t mutex;
     pthread_cond_t work;    /* a new round has begun, or the pool is closing */
     pthread_cond_t done;    /* the last worker of a round has finished */
-    pid_t owner;
+    long owner;             /* process */
     int count;              /* workers beside the calling thread */
     int busy;               /* workers that have not finished the round */
     unsigned long round;
@@ -75,12 +74,8 @@ static void *worker_main(void *argument)
 
 static void start_workers(struct cae__pool *pool, int wanted)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL}; /* belong to their thread */
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-        sigdelset(&all, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct cae__signals signals;
+    cae__signals_block(&signals);
     for (int i = 0; i < wanted; i++) {
         struct worker *worker = &pool->workers[i];
         worker->pool = pool;
@@ -89,7 +84,7 @@ static void start_workers(struct cae__pool *pool, int wanted)
             break;
         pool->count = i + 1;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    cae__signals_restore(&signals);
 }
 
 static void finish_locks(struct cae__pool *pool)
@@ -127,7 +122,7 @@ static struct cae__pool *pool_create(cae_context *context)
         cae__free(context, pool);
         return NULL;
     }
-    pool->owner = getpid();
+    pool->owner = cae__process();
     start_workers(pool, wanted);
     return pool;
 }
@@ -138,7 +133,7 @@ void cae__pool_destroy(cae_context *context)
     if (!pool)
         return;
     context->pool = NULL;
-    if (pool->owner == getpid()) { /* in a forked child the threads do not exist */
+    if (pool->owner == cae__process()) { /* in a forked child the threads do not exist */
         pthread_mutex_lock(&pool->mutex);
         pool->closing = true;
         pthread_cond_broadcast(&pool->work);
@@ -158,7 +153,7 @@ bool cae__pool_lacks_threads(const cae_context *context)
 /* The pool of this process, or NULL when the work is for the calling thread alone. */
 static struct cae__pool *pool_get(cae_context *context)
 {
-    if (context->pool && context->pool->owner != getpid())
+    if (context->pool && context->pool->owner != cae__process())
         cae__pool_destroy(context);
     if (!context->pool) {
         context->pool = pool_create(context);

@@ -51,7 +51,7 @@ static cae_status measure(const cae_context *context, struct batch_file *file,
 static cae_status read_records(const cae_context *context, unsigned char *pixels,
                                const struct batch_file *file)
 {
-    FILE *stream = fopen(file->path, "rbe") /* e: not for children */;
+    FILE *stream = cae__file_stream(file->path);
     if (!stream)
         return cae__fail_system(context, errno, "cannot open %s", file->path);
 

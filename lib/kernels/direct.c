@@ -361,7 +361,7 @@ INLINE void multiply(const int outputs, const int taps, vector sums[8][8], const
 INLINE void fold(const int outputs, const int taps, const struct spot *s, vector sums[8][8])
 {
     vector flat[24];
-    float folded[24 + WIDTH];
+    float folded[24 + WIDTH] = {0}; /* live <= taps, which compilers do not know */
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int t = 0; t < taps; t++)
             flat[k * taps + t] = sums[k][t];

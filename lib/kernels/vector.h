@@ -169,7 +169,11 @@ INLINE vector_wide multiply_low(vector_wide a, uint32_t factor)
 /* The low halves of the 64-bit lanes of a, then those of b. */
 INLINE vector_word low_halves(vector_word a, vector_word b)
 {
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return SHUFFLE(vector_mask, a, b, ODD_1);
+#else
     return SHUFFLE(vector_mask, a, b, EVEN_1);
+#endif
 }
 
 #endif

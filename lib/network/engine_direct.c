@@ -24,17 +24,20 @@ static struct cae__view view_of(int channels, int h, int w, struct cae__margin m
 {
     struct cae__view view = {.top = top, .left = left - margin.left, .width = width};
     const int64_t there = view.there = (int64_t)margin.left + w + margin.right;
-    view.source_row = frame.row ? frame.row : (ptrdiff_t)there * lanes;
-    view.source_plane = frame.row ? frame.plane : h * view.source_row;
+    view.source_row = frame.row ? frame.row : (ptrdiff_t)(there * lanes);
+    view.source_plane = frame.row ? frame.plane : (ptrdiff_t)(h * there * lanes);
     view.in_place = view.left <= 0 && width - view.left <= there;
     if (view.in_place) {
         view.row = view.source_row;
         view.plane = view.source_plane;
         view.start = (ptrdiff_t)(-view.left * lanes);
     } else {
-        view.row = (ptrdiff_t)width * lanes;
-        view.plane = h * view.row;
-        view.length = (uint64_t)channels * (uint64_t)view.plane;
+        /* In 64 bits whatever a pointer has: zeros around a narrow source may pass 2^32, and a copy of that
+         * length is refused by its length. */
+        const int64_t plane = h * width * lanes;
+        view.row = (ptrdiff_t)(width * lanes);
+        view.plane = (ptrdiff_t)plane;
+        view.length = (uint64_t)channels * (uint64_t)plane;
     }
     return view;
 }

@@ -46,7 +46,8 @@ static cae_status check_array(const cae_context *context, const float *array, si
     size_t expected;
     if (!array && values > 0)
         return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", name);
-    if (!cae__multiply(&expected, (size_t)channels * (size_t)height * (size_t)width,
+    if ((uint64_t)count > SIZE_MAX ||
+        !cae__multiply(&expected, (size_t)channels * (size_t)height * (size_t)width,
                        (size_t)count) ||
         expected != values)
         return cae__fail(context, CAE_ERR_SHAPE,
@@ -95,7 +96,7 @@ static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae
         return cae__fail(context, CAE_ERR_ARGUMENT, "model is NULL");
     if (!context)
         context = model->handle.context;
-    if (count < 0 || (uint64_t)count > SIZE_MAX || height < 1 || width < 1)
+    if (count < 0 || height < 1 || width < 1)
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "%" PRId64 " images of %dx%d, expected none or more of at least 1x1",
                          count, (int)height, (int)width);

@@ -163,9 +163,12 @@ static cae_status init_stages(struct cae__plan *plan, const cae_context *context
     return CAE_OK;
 }
 
+/* More than memory can address stays more: whoever allocates it is refused. */
 static size_t length_with(struct cae__margin margin, size_t length, int w)
 {
-    return length / (size_t)w * ((size_t)margin.left + (size_t)w + (size_t)margin.right);
+    const uint64_t row = (uint64_t)margin.left + (uint64_t)w + (uint64_t)margin.right;
+    const uint64_t floats = length / (size_t)w * row; /* < 2^31 * 2^32 */
+    return floats > SIZE_MAX ? SIZE_MAX : (size_t)floats;
 }
 
 /* Between two layers that both compute directly, one writes what the other needs around its rows: the

@@ -712,6 +712,9 @@ START_TEST(a_forked_child_goes_on)
     int result = -1;
     pid_t child;
 
+    if (test_emulated("threads in a child of a process with threads: qemu-user 7.2 fails an assertion "
+                      "of its own, plugins/core.c:221"))
+        return;
     assert_ok(context, cae_context_set_threads(context, 3));
     forward_all(expected, model, context);
     child = fork();
@@ -800,7 +803,8 @@ START_TEST(threads_that_the_system_refuses_are_logged)
     float expected[VALUES], y[VALUES];
 
     forward_all(expected, model, alone);
-    if (refuse_threads(&before)) {
+    if (!test_emulated("stacks of 2^46 bytes: qemu-user notes each page of them") &&
+        refuse_threads(&before)) {
         forward_all(y, model, context);
         forward_all(y, model, context);
         allow_threads(&before);

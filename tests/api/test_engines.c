@@ -322,6 +322,42 @@ START_TEST(what_enlarges_is_run_in_tiles)
 }
 END_TEST
 
+/* One column between 65,535 columns of zeros on each side: with them the rows make 2^32 + 98,303 values,
+ * which pointers of 32 bits used to count as 98,303, few enough for a copy that nobody had room for. */
+START_TEST(zeros_around_a_column_are_counted_in_full)
+{
+    enum { HEIGHT = 32769 };
+    cae_context_options options;
+    cae_context *context;
+    cae_spec *spec;
+    cae_model *model;
+    cae_conv_options o;
+    float *x = new_floats(HEIGHT), *y = guarded_floats(HEIGHT), w[3], b;
+
+    assert_ok(NULL, cae_context_options_init(&options, sizeof options));
+    options.engine = CAE_ENGINE_DIRECT;
+    assert_ok(NULL, cae_context_create(&context, &options));
+    assert_ok(context, cae_conv_options_init(&o, sizeof o));
+    o.kernel_h = 1;
+    o.dilation_w = o.padding_w = 65535;
+    assert_ok(context, cae_spec_create(&spec, context));
+    assert_ok(context, cae_spec_add_conv(spec, 1, 1, &o));
+    assert_ok(context, cae_model_create(&model, context, spec, 1));
+    assert_ok(context, cae_model_get_tensor(w, 3, model, "0.weight"));
+    assert_ok(context, cae_model_get_tensor(&b, 1, model, "0.bias"));
+    random_floats(2, x, HEIGHT, -1, 1);
+    assert_ok(context, cae_model_forward(y, HEIGHT, model, NULL, x, HEIGHT, 1, HEIGHT, 1));
+    for (int i = 0; i < HEIGHT; i++) /* the other two taps see zeros */
+        ck_assert_float_eq_tol(y[i], w[1] * x[i] + b, 1e-6f);
+
+    guarded_finish(y, "y");
+    free(x);
+    cae_spec_destroy(spec);
+    cae_model_destroy(model);
+    cae_context_destroy(context);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("engines");
@@ -332,6 +368,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, threads_do_not_change_a_bit_of_a_large_image, 0, COMBINATIONS);
     tcase_add_loop_test(c, threads_do_not_change_a_bit_of_training, 0, COMBINATIONS);
     tcase_add_test(c, memory_does_not_grow_with_the_image);
+    tcase_add_test(c, zeros_around_a_column_are_counted_in_full);
     tcase_add_loop_test(c, what_enlarges_is_run_in_tiles, CAE_ENGINE_AUTO, CAE_ENGINE_DIRECT + 1);
     suite_add_tcase(s, c);
     return s;

@@ -219,7 +219,8 @@ START_TEST(a_model_larger_than_memory)
     assert_ok(context, cae_spec_add_conv(spec, 46340, 46340, &options));
     fails(CAE_ERR_MEMORY, cae_model_create(&model, context, spec, 1));
     ck_assert_ptr_null(model);
-    ck_assert_uint_ge(heap.largest, (size_t)46340 * 46340 * sizeof(float));
+    if (SIZE_MAX > UINT32_MAX) /* else nobody is asked */
+        ck_assert_uint_ge(heap.largest, (uint64_t)46340 * 46340 * sizeof(float));
     cae_spec_destroy(spec);
 }
 END_TEST

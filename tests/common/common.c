@@ -37,6 +37,16 @@ bool test_quick(void)
     return wanted("CAE_TEST_QUICK");
 }
 
+bool test_emulated(const char *skipped)
+{
+    const bool emulated = wanted("CAE_TEST_EMULATED");
+
+    if (emulated)
+        printf("skipped: %s\n", skipped);
+    fflush(stdout); /* a test may be a process of its own */
+    return emulated;
+}
+
 cae_context *test_context(void)
 {
     cae_context *context = NULL;
@@ -125,6 +135,23 @@ void random_bytes(uint64_t seed, uint8_t *values, size_t n)
 uint32_t random_below(uint64_t *state, uint32_t limit)
 {
     return (uint32_t)(((splitmix(state) >> 32) * limit) >> 32);
+}
+
+void little_endian(void *values, size_t n, size_t width)
+{
+    const uint16_t one = 1;
+    unsigned char *at = values, first;
+
+    memcpy(&first, &one, sizeof first);
+    if (first == 1)
+        return;
+    for (size_t i = 0; i < n; i++, at += width)
+        for (size_t low = 0, high = width - 1; low < high; low++, high--) {
+            const unsigned char byte = at[low];
+
+            at[low] = at[high];
+            at[high] = byte;
+        }
 }
 
 /* --- Comparing -------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
  * A helper that fails ends the test that called it, with a message that begins with `what`.
  * CK_FORK=no runs everything in one process (debuggers, sanitizers, valgrind), as always with
  * Check; CAE_TEST_VERBOSE=1 makes tests print the errors they measured, CAE_TEST_QUICK=1 shortens
- * the longest. */
+ * the longest, CAE_TEST_EMULATED=1 says that an emulator runs them. */
 #ifndef CAE_TESTS_COMMON_H
 #define CAE_TESTS_COMMON_H
 
@@ -41,6 +41,10 @@ bool test_quick(void);
 #define TEST_HAS_TSAN 0
 #endif
 
+/* CAE_TEST_EMULATED is: what runs the tests is qemu-user, which cannot do everything that Linux can. Says
+ * what is therefore skipped, and why. */
+bool test_emulated(const char *skipped);
+
 /* A context with default options, which is to say one thread and no log. */
 cae_context *test_context(void);
 
@@ -69,6 +73,10 @@ void random_doubles(uint64_t seed, double *values, size_t n, double low, double 
 void random_bytes(uint64_t seed, uint8_t *values, size_t n);
 /* One number 0 <= r < limit; advances *state. */
 uint32_t random_below(uint64_t *state, uint32_t limit);
+
+/* From this machine's order of bytes to that of files, and back: reverses the bytes of each of n
+ * elements where the two differ. */
+void little_endian(void *values, size_t n, size_t width);
 
 /* --- Comparing -------------------------------------------------------------------------------- */
 

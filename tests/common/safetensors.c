@@ -204,6 +204,18 @@ static unsigned char *read_whole(size_t *size, const char *path)
     return bytes;
 }
 
+/* Values are read where they lie: to the order of bytes of this machine. */
+static void turn_values(struct st_file *file)
+{
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        const struct st_tensor *t = &file->tensors[i];
+        const size_t width = strcmp(t->dtype, "F64") == 0 ? 8 : 4;
+
+        if (t->begin <= t->end && t->end <= file->data_size)
+            little_endian(file->data + t->begin, (size_t)(t->end - t->begin) / width, width);
+    }
+}
+
 struct st_file *st_open(const char *path)
 {
     struct st_file *file = calloc(1, sizeof *file);
@@ -224,6 +236,7 @@ struct st_file *st_open(const char *path)
     file->data_size = size - 8 - (size_t)header;
     c = (struct cursor){path, (char *)file->bytes + 8, (char *)file->bytes + 8, (char *)file->data};
     read_header(&c, file);
+    turn_values(file);
     return file;
 }
 

@@ -1,0 +1,37 @@
+/* deliver.c - the ends of calls that make a file, on any system. */
+#include "file.h"
+
+#include <string.h>
+
+cae_status cae__path_check(const cae_context *context, const char *path)
+{
+    return path ? CAE_OK : cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
+}
+
+cae_status cae__file_deliver(const cae_context *context, const char *path, void *data, size_t size)
+{
+    const cae_status status = cae__file_replace(context, path, data, size);
+    cae__free(context, data);
+    return status;
+}
+
+cae_status cae__buffer_check(const cae_context *context, const void *buffer, size_t capacity,
+                             const size_t *written)
+{
+    return written && (buffer || !capacity)
+               ? CAE_OK
+               : cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", written ? "buffer" : "written");
+}
+
+cae_status cae__buffer_deliver(void *buffer, size_t capacity, size_t *written,
+                               const cae_context *context, void *data, size_t size)
+{
+    const bool fits = !buffer || size <= capacity;
+    *written = size;
+    if (buffer && fits)
+        memcpy(buffer, data, size);
+    cae__free(context, data);
+    return fits ? CAE_OK
+                : cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
+                            size, capacity);
+}
