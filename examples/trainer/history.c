@@ -41,8 +41,8 @@ static bool parse_row(struct history_row *row, const char *line)
 {
     int length = -1;
 
-    sscanf(line, "%" SCNd64 ",%" SCNd64 ",%lf,%lf,%lf%n", &row->step, &row->epoch, &row->loss,
-           &row->learning_rate, &row->images_per_second, &length);
+    (void)sscanf(line, "%" SCNd64 ",%" SCNd64 ",%lf,%lf,%lf%n", &row->step, &row->epoch, &row->loss,
+                 &row->learning_rate, &row->images_per_second, &length); /* which says it all */
     return length >= 0 && !line[length] && isfinite(row->loss) && isfinite(row->learning_rate) &&
            isfinite(row->images_per_second);
 }

@@ -99,6 +99,7 @@ static void draw_bar(const struct progress *p, const struct progress_step *step)
     bar = columns - 1 - (int)(strlen(epoch) + strlen(" []  100%  ") + strlen(figures));
     bar = bar > LONGEST_BAR ? LONGEST_BAR : bar;
     filled = (int)(done * bar);
+    /* cppcheck-suppress knownConditionTrueFalse ; it takes strlen of what snprintf wrote for one value */
     if (bar < SHORTEST_BAR)
         length = snprintf(line, sizeof line, "%s  %s", epoch, figures);
     else

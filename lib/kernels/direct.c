@@ -369,6 +369,7 @@ INLINE void fold(const int outputs, const int taps, const struct spot *s, vector
     for (int t = 0; t < s->live; t++) {
         float *dw = s->dw + place_of(s, t);
         UNROLL for (int k = 0; k < outputs; k++)
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): live <= taps */
             dw[k * s->stride] += folded[k * taps + t];
     }
 }

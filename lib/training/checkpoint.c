@@ -180,6 +180,7 @@ static cae_status read_flats(float *flats, const cae_trainer *trainer,
     const cae_model *model = trainer->model;
     cae_status status = cae__model_read_flat(flats, model, context, file, "");
     for (int i = 0; i < trainer->optimizer->moment_count && status == CAE_OK; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): there are at most two moments */
         status = cae__model_read_flat(flats + (size_t)(i + 1) * model->parameter_count, model,
                                       context, file, moment_prefixes[i]);
     return status;

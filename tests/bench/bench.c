@@ -81,6 +81,7 @@ static int ascending(const void *a, const void *b)
 
 static double median(double *values, int count)
 {
+    /* cppcheck-suppress uninitvar ; one value for each round */
     qsort(values, (size_t)count, sizeof *values, ascending);
     return values[count / 2];
 }

@@ -111,6 +111,7 @@ void ref_conv_backward(double *dx, double *dw, double *db, const struct ref_conv
     for (int k = 0; k < l->out_c; k++)
         for (int p = 0; p < out_h; p++)
             for (int q = 0; q < out_w; q++) {
+                /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): dy has out_c planes */
                 const double d = dy[at3(k, p, q, out_h, out_w)];
 
                 if (db)
@@ -179,6 +180,7 @@ void ref_conv_transpose_backward(double *dx, double *dw, double *db, const struc
         for (int k = 0; k < l->out_c; k++)
             for (int p = 0; p < out_h; p++)
                 for (int q = 0; q < out_w; q++)
+                    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): dy has out_c planes */
                     db[k] += dy[at3(k, p, q, out_h, out_w)];
 
     for (int c = 0; c < l->in_c; c++)

@@ -202,6 +202,7 @@ static float *with_margins(const struct layer_case *t)
     const size_t left = (size_t)t->stage->in_margin.left * lanes;
     const size_t row = left + run + (size_t)t->stage->in_margin.right * lanes;
     const size_t rows = t->in_len * lanes / run;
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): no case has no values */
     float *dense = lanes_of(t->x, t->in_len, t->lanes), *x = calloc(rows * row, sizeof *x);
     ck_assert_uint_eq(rows * row, t->stage->in_length);
     for (size_t i = 0; i < rows; i++)
