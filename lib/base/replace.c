@@ -243,7 +243,7 @@ static cae_status write_sibling(const cae_context *context, const char *path, co
     cae_status status = directory && sibling ? CAE_OK : cae__fail_memory(context);
     if (status == CAE_OK) {
         const char *slash = strrchr(target, '/');
-        snprintf(directory, capacity, "%.*s", slash > target ? (int)(slash - target) : 1,
+        snprintf(directory, capacity, "%.*s", slash && slash > target ? (int)(slash - target) : 1,
                  slash ? target : ".");
         const int descriptor = create_sibling(sibling, capacity, directory, old ? 0600 : 0666);
         int error = descriptor < 0 ? errno
