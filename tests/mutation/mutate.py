@@ -326,8 +326,7 @@ def run_all(jobs, numbers, quick):
     for job in jobs:
         work.put(job)
 
-    def worker(number):
-        copy = Copy(number)
+    def worker(copy):
         while True:
             try:
                 fault, mutant = work.get_nowait()
@@ -343,7 +342,7 @@ def run_all(jobs, numbers, quick):
                     print('    ' + fault.what)
                 sys.stdout.flush()
 
-    workers = [threading.Thread(target=worker, args=[i]) for i in numbers]
+    workers = [threading.Thread(target=worker, args=[Copy(i)]) for i in numbers]
     for thread in workers:
         thread.start()
     for thread in workers:

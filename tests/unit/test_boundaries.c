@@ -307,6 +307,11 @@ static cae_spec *there_and_back(cae_context *own, uint64_t seed)
         o[i].kernel_h = 1 + (int)random_below(&state, 4), o[i].kernel_w = 1 + (int)random_below(&state, 5);
         o[i].padding_h = (int)random_below(&state, 3), o[i].padding_w = (int)random_below(&state, 4);
         o[i].dilation_h = 1 + (int)random_below(&state, 2), o[i].dilation_w = 1 + (int)random_below(&state, 2);
+        if (random_below(&state, 6) == 0) { /* far wider than the image: a copy with zeros is not modest */
+            o[i].padding_w = 10 + (int)random_below(&state, 12);
+            o[i].kernel_w = 2 * o[i].padding_w + 1;
+            o[i].dilation_w = 1;
+        }
         o[i].activation = (int)random_below(&state, 5), o[i].slope = 0.25;
         o[i].bias = random_below(&state, 4) != 0;
         transposed[i] = random_below(&state, 3) == 0;
@@ -320,7 +325,7 @@ static cae_spec *there_and_back(cae_context *own, uint64_t seed)
     return spec;
 }
 
-enum { NETWORKS = 120, MOST_WEIGHTS = 4096, MOST_VALUES = 3 * 9 * 20 * 20 };
+enum { NETWORKS = 400, MOST_WEIGHTS = 32768, MOST_VALUES = 3 * 9 * 20 * 20 };
 
 /* All gradients of one step, one after the other, and the outputs before it; false where the kernels do
  * not fit the images. */
@@ -389,12 +394,11 @@ START_TEST(networks_of_all_kinds_agree)
         ran++;
         for (int32_t engine = CAE_ENGINE_AUTO; engine <= CAE_ENGINE_DIRECT; engine += CAE_ENGINE_DIRECT) {
             ck_assert(step_of_network(engine, n, gradients[1], &weights, y[1], &values));
-            /* sums of some hundred products in another order, which may cancel */
-            ck_assert_msg(relative_error(y[1], y[0], values) < 1e-5, "network %d, engine %d: outputs", n,
-                          (int)engine);
-            ck_assert_msg(relative_error(gradients[1], gradients[0], weights) < 1e-4,
-                          "network %d, engine %d: gradients differ by %g", n, (int)engine,
-                          relative_error(gradients[1], gradients[0], weights));
+            char what[64];
+            snprintf(what, sizeof what, "network %d, engine %d", n, (int)engine);
+            /* sums of some hundred products in another order, which may cancel: what is summed is below 1 */
+            assert_close(y[1], y[0], values, 1e-5, 1e-6, what);
+            assert_close(gradients[1], gradients[0], weights, 1e-4, 1e-6, what);
         }
     }
     ck_assert_int_ge(ran, NETWORKS / 2);
