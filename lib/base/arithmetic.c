@@ -10,6 +10,8 @@
  * times as long (docs/numerics.md has the measurement). */
 #include "base.h"
 
+#include <math.h>
+
 #if defined __SSE2__
 #include <immintrin.h>
 #endif
@@ -31,10 +33,15 @@ static void flush_denormals(void)
 #endif
 }
 
-void cae__arithmetic_begin(fenv_t *host)
+void cae__checks_begin(fenv_t *host)
 {
     fegetenv(host);
     fesetenv(FE_DFL_ENV);
+}
+
+void cae__arithmetic_begin(fenv_t *host)
+{
+    cae__checks_begin(host);
     flush_denormals();
 }
 
@@ -47,8 +54,33 @@ float cae__to_float(double value)
 {
     volatile double given = value; /* volatile: not to be converted before or after */
     fenv_t host;
-    cae__arithmetic_begin(&host);
+    cae__checks_begin(&host);
     volatile float nearest = (float)given;
     cae__arithmetic_end(&host);
     return nearest;
+}
+
+bool cae__is_positive(double value)
+{
+    volatile double given = value;
+    fenv_t host;
+    cae__checks_begin(&host);
+    volatile const bool is = given > 0.0 && isfinite(given);
+    cae__arithmetic_end(&host);
+    return is;
+}
+
+bool cae__is_not_negative(double value)
+{
+    volatile double given = value;
+    fenv_t host;
+    cae__checks_begin(&host);
+    volatile const bool is = given >= 0.0 && isfinite(given);
+    cae__arithmetic_end(&host);
+    return is;
+}
+
+bool cae__is_sigma(double value)
+{
+    return cae__is_not_negative(value) && cae__is_not_negative((double)cae__to_float(value));
 }

@@ -108,8 +108,14 @@ bool cae__multiply(size_t *product, size_t a, size_t b);
  * Tasks of cae__parallel, below, find it done. */
 void cae__arithmetic_begin(fenv_t *host);
 void cae__arithmetic_end(const fenv_t *host);
-/* A caller's double, rounded to nearest. */
+/* In place of begin, to look at the caller's numbers: denormal ones are what they are. */
+void cae__checks_begin(fenv_t *host);
+/* A caller's double, rounded to nearest, and questions about it: NaN and what is too large get an answer, not
+ * the trap that a comparison in the host's environment might be. Infinity is neither. */
 float cae__to_float(double value);
+bool cae__is_positive(double value);
+bool cae__is_not_negative(double value);
+bool cae__is_sigma(double value); /* not negative, as a float neither infinite */
 
 /* --- Options: one rule for every struct --------------------------------------------------------------- */
 

@@ -298,7 +298,7 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
 cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
                          uint64_t image)
 {
-    if ((!values && count) || !(sigma >= 0.0 && isfinite((float)sigma)) || image >> 56 != 0)
+    if ((!values && count) || !cae__is_sigma(sigma) || image >> 56 != 0)
         return CAE_ERR_ARGUMENT;
     const float narrow = cae__to_float(sigma);
     fenv_t host;

@@ -36,7 +36,7 @@ cae_status cae_mse(double *out, cae_context *context, const float *a, const floa
 cae_status cae_psnr(double *out, cae_context *context, const float *a, const float *b,
                     size_t count, double data_range)
 {
-    if (!(data_range > 0.0 && isfinite(data_range)))
+    if (!cae__is_positive(data_range))
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "data_range is %g, expected a finite value > 0", data_range);
     double mse;

@@ -132,7 +132,7 @@ cae_status cae_ssim(double *out, cae_context *context, const float *a, const flo
     if (!out || !a || !b || channels < 1 || height < 1 || width < 1)
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "cae_ssim needs a result and two images of at least 1x1x1");
-    if (!(data_range > 0.0 && isfinite(data_range)))
+    if (!cae__is_positive(data_range))
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "data_range is %g, expected a finite value > 0", data_range);
     if (kind != CAE_SSIM_GAUSSIAN11 && kind != CAE_SSIM_UNIFORM7)

@@ -222,9 +222,15 @@ cae_status cae_model_get_tensor(float *values, size_t count, const cae_model *mo
 
 bool cae__all_finite(const float *values, size_t count)
 {
-    bool finite = true; /* no way out of the loop, so that it becomes vectors */
-    for (size_t i = 0; i < count; i++)
-        finite &= fabsf(values[i]) <= FLT_MAX;
+    /* By their bits: comparing NaN may trap, and values from files are looked at in the host's
+     * environment. No way out of the loop, so that it becomes vectors. */
+    const uint32_t exponent = 0x7f800000;
+    bool finite = true;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        finite &= (bits & exponent) != exponent;
+    }
     return finite;
 }
 

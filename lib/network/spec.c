@@ -94,7 +94,7 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
     if (status != CAE_OK)
         return status;
 
-    if (!(l->slope >= 0.0f && isfinite(l->slope)))
+    if (!cae__is_not_negative((double)l->slope))
         return cae__fail(context, CAE_ERR_OPTIONS, "%s: slope is %g, expected a finite value >= 0",
                          label.text, (double)l->slope);
     if (!l->transposed && (l->output_padding_h || l->output_padding_w))

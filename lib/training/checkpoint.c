@@ -139,7 +139,7 @@ static cae_status read_state(struct state *s, const cae_context *context,
     double loss_sum = -1.0;
     if (parse_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
-    if (!(loss_sum >= 0.0 && isfinite(loss_sum)) || !parse_u64(&s->seed, seed) || s->step < 0 ||
+    if (!cae__is_not_negative(loss_sum) || !parse_u64(&s->seed, seed) || s->step < 0 ||
         s->step > MOST_COUNT || s->epoch < 0 || s->epoch > MOST_COUNT || s->updates < 0 ||
         s->updates > MOST_COUNT || s->position < 0 || s->position >= s->images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");

@@ -158,7 +158,7 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
     cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_evaluation_options");
     if (status != CAE_OK)
         return status;
-    if (!(o.noise_sigma >= 0.0 && isfinite((float)o.noise_sigma)) || o.reserved != 0)
+    if (!cae__is_sigma(o.noise_sigma) || o.reserved != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "noise_sigma is %g, expected a finite value >= 0, and reserved must be 0",
                          o.noise_sigma);

@@ -32,7 +32,7 @@ static cae_status check_rate(const cae_context *context, double rate, cae_status
                      rate);
 }
 
-static cae_status check_options(const cae_context *context, const cae_optimizer_options *o)
+static cae_status check_numbers(const cae_context *context, const cae_optimizer_options *o)
 {
     if (o->kind < CAE_OPTIMIZER_SGD || o->kind > CAE_OPTIMIZER_ADAMW)
         return cae__fail(context, CAE_ERR_OPTIONS,
@@ -59,6 +59,15 @@ static cae_status check_options(const cae_context *context, const cae_optimizer_
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "weight_decay is %g, expected >= 0 and at most 3.4e38", o->weight_decay);
     return check_rate(context, o->learning_rate, CAE_ERR_OPTIONS);
+}
+
+static cae_status check_options(const cae_context *context, const cae_optimizer_options *o)
+{
+    fenv_t host;
+    cae__checks_begin(&host);
+    const cae_status status = check_numbers(context, o);
+    cae__arithmetic_end(&host);
+    return status;
 }
 
 static int moments_of(const cae_optimizer_options *o)
@@ -136,8 +145,11 @@ cae_status cae_optimizer_set_learning_rate(cae_optimizer *optimizer, double lear
 {
     if (!optimizer)
         return CAE_ERR_ARGUMENT;
-    const cae_status status =
-        check_rate(optimizer->handle.context, learning_rate, CAE_ERR_ARGUMENT);
+    volatile double rate = learning_rate; /* not to be looked at before */
+    fenv_t host;
+    cae__checks_begin(&host);
+    const cae_status status = check_rate(optimizer->handle.context, rate, CAE_ERR_ARGUMENT);
+    cae__arithmetic_end(&host);
     if (status == CAE_OK)
         optimizer->options.learning_rate = learning_rate;
     return status;

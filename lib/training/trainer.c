@@ -31,7 +31,7 @@ cae_status cae_progress_init(cae_progress *progress, uint32_t size)
 
 /* --- Making ---------------------------------------------------------------------------------------- */
 
-static cae_status check_options(const cae_context *context, const cae_trainer_options *o)
+static cae_status check_numbers(const cae_context *context, const cae_trainer_options *o)
 {
     if (o->batch < 1)
         return cae__fail(context, CAE_ERR_OPTIONS, "batch is %d, expected >= 1", (int)o->batch);
@@ -51,6 +51,15 @@ static cae_status check_options(const cae_context *context, const cae_trainer_op
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "clip_norm is %g, expected a finite value >= 0", o->clip_norm);
     return cae__schedule_check(context, o);
+}
+
+static cae_status check_options(const cae_context *context, const cae_trainer_options *o)
+{
+    fenv_t host;
+    cae__checks_begin(&host);
+    const cae_status status = check_numbers(context, o);
+    cae__arithmetic_end(&host);
+    return status;
 }
 
 cae_status cae__check_fit(const cae_context *context, const cae_model *model,

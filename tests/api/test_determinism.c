@@ -245,9 +245,9 @@ END_TEST
 
 /* --- Where results may differ -------------------------------------------------------------------- */
 
-enum { MOST_FLOATS = 40000, LONG_RUN = 100 };
+enum { MOST_FLOATS = 40000, LONG_RUN = 50 };
 
-/* A forward run, the first gradient, and the parameters after 1 and after 100 steps of SGD. */
+/* A forward run, the first gradient, and the parameters after 1 and after 50 steps. */
 struct sample {
     int32_t count, outputs;
     float output[9 * LENGTH], gradient[MOST_FLOATS], first[MOST_FLOATS], last[MOST_FLOATS];
@@ -292,7 +292,7 @@ static void take_sample(struct sample *s, cae_context *context, const struct net
     run_finish(&r);
 }
 
-/* Largest difference over the largest value of: outputs, gradients, parameters after 1 and 100 steps; and of
+/* Largest difference over the largest value of: outputs, gradients, parameters after 1 and 50 steps; and of
  * the last loss. */
 static void compare_samples(const char *what, const struct network *n, int32_t kind,
                             const struct sample *a, const struct sample *b)
@@ -330,16 +330,15 @@ START_TEST(engines_and_instruction_sets_differ_by_little)
     if (test_quick())
         return;
     cae_context *context = context_of(1, CAE_ENGINE_DIRECT, CAE_CPU_AUTO);
+    const int32_t best = cae_context_cpu(context);
     take_sample(&a, context, n, kind);
     cae_context_destroy(context);
     context = context_of(1, CAE_ENGINE_GEMM, CAE_CPU_AUTO);
     take_sample(&b, context, n, kind);
     cae_context_destroy(context);
     compare_samples("direct and gemm", n, kind, &a, &b);
-    for (int32_t cpu = CAE_CPU_BASELINE; cpu <= CAE_CPU_AVX512; cpu++) {
+    for (int32_t cpu = CAE_CPU_BASELINE; cpu < best; cpu++) {
         context = context_of(1, CAE_ENGINE_DIRECT, cpu);
-        if (!context)
-            continue;
         take_sample(&b, context, n, kind);
         cae_context_destroy(context);
         snprintf(what, sizeof what, "direct, best and %s", levels[cpu]);
@@ -379,6 +378,7 @@ static bool samples_of(const char *coretype, const char *path)
     if (child == 0) {
         setenv("OPENBLAS_CORETYPE", coretype, 1);
         setenv("CK_VERBOSITY", "silent", 1);
+        unsetenv("CK_RUN_CASE"); /* the one there is */
         execl(program, program, "--samples", path, (char *)NULL);
         _exit(127);
     }

@@ -312,6 +312,78 @@ START_TEST(an_environment_that_changes_after_threads_have_started)
 }
 END_TEST
 
+/* A host that has invalid operations trap, and what is invalid: options and files get a status all the same. */
+START_TEST(nonsense_is_no_trap)
+{
+    static const double nonsense[] = {NAN, -NAN, INFINITY, -INFINITY, 1e300, -1e300, -1.0};
+    static const float bad[18] = {NAN};
+    cae_context *context = test_context();
+    cae_model *model = small_model(context, 1), *loaded;
+    cae_dataset *data = float_images(context, NULL, 8, 8);
+    cae_spec *spec = small_spec(context);
+    cae_optimizer *optimizer, *none;
+    cae_trainer *trainer, *no_trainer;
+    struct bytes file = model_bytes(model), checkpoint;
+    float a[200] = {0}, b[200] = {0};
+    double out;
+
+    assert_ok(context, cae_optimizer_create(&optimizer, model, NULL));
+    assert_ok(context, cae_trainer_create(&trainer, model, optimizer, data, NULL));
+    assert_ok(context, cae_trainer_save(trainer, in_directory("nonsense")));
+    checkpoint = file_bytes(in_directory("nonsense"));
+    memcpy(file.data + file.size - sizeof bad[0], bad, sizeof bad[0]);
+    struct bytes lie = edited(checkpoint, "\\\"loss_sum_bits\\\":\\\"0\\\"",
+                              "\\\"loss_sum_bits\\\":\\\"9221120237041090560\\\"");
+    write_file(in_directory("lie"), lie.data, lie.size);
+
+    enter(&environments[COUNT(environments) - 1]);
+    for (int i = 0; i < COUNT(nonsense); i++) {
+        const double x = nonsense[i];
+        cae_optimizer_options how;
+        cae_trainer_options o;
+        cae_evaluation_options e;
+        cae_evaluation evaluation;
+        cae_conv_options layer;
+        double *rates[] = {&how.learning_rate, &how.momentum, &how.beta1, &how.beta2, &how.epsilon,
+                           &how.weight_decay};
+        double *numbers[] = {&o.huber_delta, &o.noise_sigma, &o.clip_norm, &o.decay_factor,
+                             &o.final_fraction};
+        for (int k = 0; k < COUNT(rates); k++) {
+            assert_ok(context, cae_optimizer_options_init(&how, sizeof how));
+            *rates[k] = x;
+            assert_fails(context, CAE_ERR_OPTIONS, cae_optimizer_create(&none, model, &how));
+        }
+        for (int k = 0; k < COUNT(numbers); k++) {
+            assert_ok(context, cae_trainer_options_init(&o, sizeof o));
+            *numbers[k] = x;
+            if (numbers[k] != &o.clip_norm || x != 1e300) /* a bound of that size is one */
+                assert_fails(context, CAE_ERR_OPTIONS,
+                             cae_trainer_create(&no_trainer, model, optimizer, data, &o));
+        }
+        assert_fails(context, CAE_ERR_ARGUMENT, cae_optimizer_set_learning_rate(optimizer, x));
+        assert_ok(context, cae_evaluation_options_init(&e, sizeof e));
+        assert_ok(context, cae_evaluation_init(&evaluation, sizeof evaluation));
+        e.noise_sigma = x;
+        assert_fails(context, CAE_ERR_OPTIONS, cae_model_evaluate(&evaluation, model, NULL, data, &e));
+        ck_assert_int_eq(cae_add_noise(a, 200, x, 1, 1, 1), CAE_ERR_ARGUMENT);
+        assert_ok(context, cae_conv_options_init(&layer, sizeof layer));
+        layer.slope = x;
+        assert_fails(context, CAE_ERR_OPTIONS, cae_spec_add_conv(spec, 1, 1, &layer));
+        if (x != 1e300) {
+            assert_fails(context, CAE_ERR_ARGUMENT, cae_psnr(&out, context, a, b, 200, x));
+            assert_fails(context, CAE_ERR_ARGUMENT, cae_ssim(&out, context, a, b, 1, 14, 14, x, 0));
+        }
+    }
+    assert_fails(context, CAE_ERR_NUMERIC, cae_model_set_tensor(model, "0.weight", bad, 18));
+    ck_assert(cae_model_load_memory(&loaded, context, file.data, file.size) < 0);
+    assert_fails(context, CAE_ERR_FORMAT, cae_trainer_resume(trainer, in_directory("lie")));
+    leave();
+    bytes_free(&file), bytes_free(&checkpoint), bytes_free(&lie);
+    cae_trainer_destroy(trainer), cae_optimizer_destroy(optimizer), cae_dataset_destroy(data);
+    cae_spec_destroy(spec), cae_model_destroy(model), cae_context_destroy(context);
+}
+END_TEST
+
 /* --- Denormal numbers --------------------------------------------------------------------------- */
 
 /* What one pixel becomes under a weight of 1. */
@@ -852,6 +924,7 @@ int main(void)
     tcase_add_unchecked_fixture(environment, directory_setup, directory_teardown);
     tcase_add_loop_test(environment, the_hosts_environment_is_its_own, 0, 6);
     tcase_add_test(environment, an_environment_that_changes_after_threads_have_started);
+    tcase_add_test(environment, nonsense_is_no_trap);
     suite_add_tcase(suite, environment);
 
     tcase_set_timeout(denormal, 60);
