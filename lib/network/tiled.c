@@ -98,7 +98,7 @@ static int side_of(const struct cae__plan *plan, int64_t out_pixels)
 
 static int pieces_of(int extent, int side)
 {
-    return (extent + side - 1) / side;
+    return extent / side + (extent % side != 0); /* the extent may be the largest int */
 }
 
 /* Floats of scratch for the largest tile. */
