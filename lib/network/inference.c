@@ -74,12 +74,13 @@ static cae_status run_images(struct run *run, cae_context *context, size_t x_cou
                              last->layer->out_channels, last->out_h, last->out_w);
     if (status == CAE_OK && run->count > 0 && overlap(run->x, x_count, run->y, y_count))
         status = cae__fail(context, CAE_ERR_ARGUMENT, "the output overlaps the input");
-    if (status == CAE_OK && plan->large)
+    if (status != CAE_OK || run->count == 0) /* of any size, which may be one that takes long */
+        return status;
+    if (plan->large)
         return cae__run_tiled(context, run->model, run->part, plan, run->y, run->x, run->count);
     const int64_t blocks = cae__plan_blocks(plan, run->count);
-    if (status == CAE_OK)
-        status = cae__scratch_reserve(
-            context, blocks, (2 * (uint64_t)plan->longest + plan->scratch) * sizeof(float));
+    status = cae__scratch_reserve(context, blocks,
+                                  (2 * (uint64_t)plan->longest + plan->scratch) * sizeof(float));
     if (status != CAE_OK)
         return status;
     run->x_length = first->in_length / (size_t)plan->lanes;

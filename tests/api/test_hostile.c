@@ -319,6 +319,20 @@ START_TEST(time_for_long_keys_is_bounded)
 }
 END_TEST
 
+/* The tiles of 2^31 - 1 pixels were counted and measured, with an overflow, before it was seen that there is
+ * nothing to do: seconds under a sanitizer. Found by fuzzing. */
+START_TEST(no_images_of_the_largest_size_take_no_time)
+{
+    cae_model *model = pointwise_model(context, 1, 0);
+    const clock_t begin = clock();
+
+    assert_ok(context, cae_model_forward(NULL, 0, model, NULL, NULL, 0, 0, INT32_MAX, 1));
+    assert_ok(context, cae_model_encode(NULL, 0, model, NULL, NULL, 0, 0, 32768, 65535));
+    ck_assert_msg(clock() - begin < CLOCKS_PER_SEC / 50, "%.3f s", (double)(clock() - begin) / CLOCKS_PER_SEC);
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* --- Limits ---------------------------------------------------------------------------------- */
 
 START_TEST(the_longest_header_is_16_mib)
@@ -403,6 +417,7 @@ int main(void)
     tcase_add_test(memory, parameters_that_are_not_there_take_nothing);
     tcase_add_loop_test(time, time_does_not_grow_faster_than_the_size, 0, COUNT(shapes));
     tcase_add_test(time, time_for_long_keys_is_bounded);
+    tcase_add_test(time, no_images_of_the_largest_size_take_no_time);
     tcase_add_test(limits, the_longest_header_is_16_mib);
     tcase_add_test(limits, the_largest_checkpoint_is_read);
     return test_main(suite);

@@ -21,28 +21,52 @@ _Noreturn void fuzz_fail(const char *file, int line, const char *what)
 
 struct fuzz_heap fuzz_heap;
 
-enum { FRONT = 16 }; /* a block's size, at the distance that keeps malloc's alignment */
+/* In front of a block: its size. The library asks for LINE bytes before and after what it needs, to find
+ * a cache line's alignment inside; as our blocks have that already, the last LINE are for nobody, and a
+ * sanitizer is told so: it would not see the library run over the end of its own block. */
+enum { LINE = 64, FRONT = LINE };
+
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
+/* Only the context itself comes as it is. */
+static bool has_slack(size_t bytes)
+{
+    return bytes != sizeof(cae_context) && bytes > 2 * LINE;
+}
 
 static void *allocate(void *user, size_t bytes)
 {
     struct fuzz_heap *heap = &fuzz_heap; /* `user` may be cut off from short options */
     const long request = heap->requests++;
-    unsigned char *block = NULL;
+    void *front = NULL;
 
     (void)user;
     CHECK(bytes > 0);
     if (request != heap->fail_at && bytes <= heap->limit && heap->bytes <= heap->limit - bytes)
-        block = malloc(FRONT + bytes);
-    if (!block) {
+        CHECK(posix_memalign(&front, LINE, FRONT + bytes) == 0);
+    if (!front) {
         heap->refused = true;
         return NULL;
     }
-    memcpy(block, &bytes, sizeof bytes);
+    unsigned char *block = (unsigned char *)front + FRONT;
+    memcpy(front, &bytes, sizeof bytes);
+    if (has_slack(bytes))
+        ASAN_POISON_MEMORY_REGION(block + bytes - LINE, LINE);
     heap->blocks++;
     heap->bytes += bytes;
     if (heap->bytes > heap->peak)
         heap->peak = heap->bytes;
-    return block + FRONT;
+    return block;
 }
 
 static void release(void *user, void *block)
@@ -55,6 +79,8 @@ static void release(void *user, void *block)
     unsigned char *front = (unsigned char *)block - FRONT;
     memcpy(&bytes, front, sizeof bytes);
     CHECK(heap->blocks > 0 && heap->bytes >= bytes);
+    if (has_slack(bytes))
+        ASAN_UNPOISON_MEMORY_REGION((unsigned char *)block + bytes - LINE, LINE);
     heap->blocks--;
     heap->bytes -= bytes;
     free(front);

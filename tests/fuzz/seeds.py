@@ -148,6 +148,11 @@ def edits(data):
     header[last] = tensor([4, 1 << 62] + header[last]['shape'], begin, begin)
     yield 'shape_wraps', pack(header, values[:begin])
     header, values = unpack(data)
+    for name, move in ('border_up', 4), ('border_down', -4): # between 2.bias and 2.weight
+        moved = json.loads(json.dumps(header))
+        moved['2.bias']['data_offsets'][1] += move
+        moved['2.weight']['data_offsets'][0] += move
+        yield name, pack(moved, values)
     weight = header['0.weight']
     weight['shape'] = weight['shape'] + [1]
     yield 'rank_5', pack(header, values)
