@@ -47,7 +47,8 @@ setup_table='
   i686-linux-gnu-gcc       gcc-i686-linux-gnu,libc6-dev-i386-cross  -  -  -  -
   x86_64-w64-mingw32-gcc-posix  gcc-mingw-w64-x86-64-posix  -  -  -  -
   musl-gcc                 musl-tools  -  -  -  -
-  qemu-s390x               qemu-user  -  -  -  -'
+  qemu-s390x               qemu-user  -  -  -  -
+  wine                     wine,wine64  -  -  -  -'
 
 # is_here NEED - and recent enough?
 is_here()

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
-/* Every struct has its size and something more, is made of units that hold any of its fields, so that
- * none is cut in two, and will never be longer than this: any other size is an uninitialized one. */
+/* Every struct has its size and something more, is made of units that hold most of its fields, so that
+ * none is cut in two, and will never be longer than this: any other size is an uninitialized one. Where
+ * pointers have 32 bits a struct of pointers is no multiple of 8 bytes, though doubles may be aligned to
+ * them. */
 #define LEAST 8
 #define LIMIT 4096
-#define UNIT _Alignof(struct { double a; int64_t b; void *c; })
+#define UNIT _Alignof(void *)
 
 static uint32_t size_of(const void *given)
 {

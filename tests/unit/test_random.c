@@ -82,6 +82,7 @@ START_TEST(noise_has_the_same_bits_everywhere)
     const int at[6] = {0, 1, 64, 128, 1000, 3071};
     for (int i = 0; i < 6; i++)
         memcpy(&bits[i], &values[at[i]], 4);
+    little_endian(values, 3072, sizeof values[0]);
     for (size_t i = 0; i < sizeof values; i++)
         hash = (hash ^ ((unsigned char *)values)[i]) * 16777619u;
     if (test_verbose())
