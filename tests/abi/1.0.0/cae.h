@@ -21,6 +21,8 @@
  *   independent. A model that nobody changes may serve many threads at once in the calls that take
  *   a context, each passing its own; so may a dataset, in evaluations and trainers of other
  *   contexts. A forked child may use every handle that its thread might have used.
+ * - Floating point: the caller's rounding mode, traps and treatment of denormal numbers neither
+ *   change a result nor are changed, and callbacks find them as they are: docs/numerics.md.
  * - Layout: images are float32, NCHW, dense, row-major, unless a comment says otherwise.
  * - Options: structs begin with their size and only ever grow at the end. Fill one with its init
  *   call, then change what you need. NULL options mean all defaults; the comment of a field begins
@@ -83,7 +85,7 @@ enum cae_status_code {
     CAE_STOPPED = 1,          /**< a callback asked to stop; everything is valid */
     CAE_OK = 0,               /**< done */
     CAE_ERR_ARGUMENT = -1,    /**< a NULL, a size or a value that no call could accept */
-    CAE_ERR_MEMORY = -2,      /**< the allocator returned NULL */
+    CAE_ERR_MEMORY = -2,      /**< the allocator, or the system, had none */
     CAE_ERR_SHAPE = -3,       /**< sizes that are fine alone and do not fit together */
     CAE_ERR_OPTIONS = -4,     /**< an options struct with a wrong size, or a field out of range */
     CAE_ERR_IO = -5,          /**< the operating system refused: missing, unreadable, full */
@@ -166,7 +168,8 @@ void cae_context_destroy(cae_context *context);
 const char *cae_context_error(const cae_context *context);
 
 /** Set the number of threads in use, the caller's included; 0 asks for one per available processor.
- * Results have the same bits for any number. */
+ * Results have the same bits for any number. When the system refuses some of them, the others do
+ * the work and the log hears it; this call, with the same number too, asks again. */
 cae_status cae_context_set_threads(cae_context *context, int32_t threads);
 
 /** Threads in use, this one included; 0 for NULL. */
@@ -324,9 +327,9 @@ cae_status cae_model_channels(int32_t *in_channels, int32_t *out_channels, const
  *
  * `x_count` and `y_count` are the numbers of floats at x and y and must be exactly those products.
  * `context` lends threads, scratch memory and the error text; NULL means the model's own. x and y
- * must not overlap; both may be NULL when `count` is 0. Images that have more than 65,536 pixels
- * anywhere on their way are run in tiles, so that scratch memory, which the context keeps, does not
- * grow with them. NaN and infinity pass through as arithmetic has it. */
+ * must not overlap (CAE_ERR_ARGUMENT); both may be NULL when `count` is 0. Images that have more
+ * than 65,536 pixels anywhere on their way are run in tiles, so that scratch memory, which the
+ * context keeps, does not grow with them. NaN and infinity pass through as arithmetic has it. */
 cae_status cae_model_forward(float *y, size_t y_count, const cae_model *model,
                              cae_context *context, const float *x, size_t x_count, int64_t count,
                              int32_t height, int32_t width);
