@@ -50,7 +50,7 @@ class Said:
     def __init__(self, done):
         self.code = done.returncode
         self.text = done.stdout.decode(errors='replace')
-        self.refused = re.search('^-5, ', self.text, re.M)  # CAE_ERR_IO
+        self.refused = re.search('^-[25], ', self.text, re.M)  # CAE_ERR_IO, CAE_ERR_MEMORY
 
 
 def command(*words, before=None, cwd=None, wrapper=()):
