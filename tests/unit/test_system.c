@@ -14,6 +14,13 @@
 
 #include "../../lib/kernels/gemm.h"
 
+/* Before 2.33 glibc had these in its header, under other names. */
+#if defined __GLIBC__ && !(__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+#define STAT_IS_A_FUNCTION 0
+#else
+#define STAT_IS_A_FUNCTION 1
+#endif
+
 enum call { OPEN, READ, WRITE, FSYNC, CLOSE, FSTAT, STAT, RENAME, THREAD, AFFINITY, CALLS };
 
 static struct {
@@ -402,6 +409,8 @@ START_TEST(a_load_that_fails)
     assert_ok(own, cae_model_save(model, path));
     const long blocks = atomic_load(&heap.blocks);
     for (int i = 0; i < COUNT(cases); i++) {
+        if (cases[i].call == FSTAT && !STAT_IS_A_FUNCTION)
+            continue;
         most = 64;
         arm(cases[i].call, cases[i].skip, 1, cases[i].error);
         assert_fails(own, CAE_ERR_IO, cae_model_load(&loaded, own, path));
@@ -563,13 +572,15 @@ int main(void)
     tcase_add_test(saving, interrupted_calls_go_on);
     tcase_add_test(saving, a_directory_that_cannot_be_synced_is_no_failure);
     tcase_add_test(saving, names_that_are_taken);
-    tcase_add_test(saving, a_target_that_cannot_be_looked_at);
+    if (STAT_IS_A_FUNCTION)
+        tcase_add_test(saving, a_target_that_cannot_be_looked_at);
     suite_add_tcase(suite, saving);
 
     tcase_set_timeout(loading, 60);
     tcase_add_checked_fixture(loading, setup, teardown);
     tcase_add_test(loading, a_load_that_fails);
-    tcase_add_test(loading, a_batch_that_shrinks_while_it_is_read);
+    if (STAT_IS_A_FUNCTION)
+        tcase_add_test(loading, a_batch_that_shrinks_while_it_is_read);
     tcase_add_test(loading, a_reason_without_words_has_its_number);
     suite_add_tcase(suite, loading);
 
