@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "../../lib/base/base.h"
 #include "../../lib/formats/architecture.h"
@@ -77,6 +80,49 @@ START_TEST(without_a_context)
     cae__log(context, CAE_LOG_WARNING, "nor, without a log, this");
     ck_assert_int_eq(cae_context_cpu(NULL), CAE_CPU_AUTO);
     ck_assert_uint_eq(cae_abi_version(), CAE_ABI_VERSION);
+}
+END_TEST
+
+enum { WORKERS = 4 };
+
+struct masks {
+    atomic_int arrived;
+    sigset_t mask[WORKERS];
+    bool asked[WORKERS];
+};
+
+/* Each waits for the others, so that no worker takes two. */
+static void look_at_mask(void *job, int64_t index, int worker)
+{
+    struct masks *masks = job;
+    (void)index;
+    masks->asked[worker] = pthread_sigmask(SIG_SETMASK, NULL, &masks->mask[worker]) == 0;
+    atomic_fetch_add(&masks->arrived, 1);
+    for (int i = 0; i < 20000 && atomic_load(&masks->arrived) < WORKERS; i++)
+        usleep(1000);
+}
+
+/* The host's handlers run on the host's threads; a fault belongs to the thread that made it. */
+START_TEST(workers_leave_signals_to_the_host)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    static const int others[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGPIPE, SIGPROF};
+    struct masks masks = {.arrived = 0};
+    sigset_t before, after;
+    assert_ok(context, cae_context_set_threads(context, WORKERS));
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+    cae__parallel(context, WORKERS, look_at_mask, &masks);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+    for (int worker = 0; worker < WORKERS; worker++) {
+        ck_assert(masks.asked[worker]);
+        for (int i = 0; i < COUNT(faults); i++)
+            ck_assert_int_eq(sigismember(&masks.mask[worker], faults[i]), 0);
+        for (int i = 0; i < COUNT(others); i++) {
+            ck_assert_int_eq(sigismember(&masks.mask[worker], others[i]),
+                             worker ? 1 : sigismember(&before, others[i]));
+            ck_assert_int_eq(sigismember(&after, others[i]), sigismember(&before, others[i]));
+        }
+    }
 }
 END_TEST
 
@@ -1090,6 +1136,8 @@ int main(void)
     tcase_add_test(base, blocks_begin_on_a_cache_line);
     tcase_add_test(base, more_than_there_can_be);
     tcase_add_test(base, without_a_context);
+    tcase_set_timeout(base, 60);
+    tcase_add_test(base, workers_leave_signals_to_the_host);
     tcase_add_test(base, upper_halves_count);
     tcase_add_test(base, the_largest_permutation);
     tcase_add_test(base, images_that_no_memory_holds);

@@ -389,6 +389,29 @@ START_TEST(a_target_that_cannot_be_looked_at)
 }
 END_TEST
 
+/* Files get the numbers 0 to 2 in a host that closed its own. */
+START_TEST(a_host_without_standard_input)
+{
+    const char *path = in_directory("model");
+    cae_model *model = small_model(context, 1), *loaded = NULL;
+    const int kept = dup(STDIN_FILENO);
+    ck_assert_int_ge(kept, 0);
+    __real_close(STDIN_FILENO);
+    errno = EEXIST; /* of something before */
+    const cae_status saved = cae_model_save(model, path);
+    const cae_status read_back = cae_model_load(&loaded, context, path);
+    const int next = dup(kept); /* the lowest number that is free */
+    dup2(kept, STDIN_FILENO);
+    __real_close(kept);
+    ck_assert_int_eq(saved, CAE_OK);
+    ck_assert_int_eq(read_back, CAE_OK);
+    ck_assert_int_eq(next, STDIN_FILENO);
+    ck_assert_int_eq(entries(), 1);
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* --- Loading ---------------------------------------------------------------------------------------- */
 
 START_TEST(a_load_that_fails)
@@ -572,6 +595,7 @@ int main(void)
     tcase_add_test(saving, interrupted_calls_go_on);
     tcase_add_test(saving, a_directory_that_cannot_be_synced_is_no_failure);
     tcase_add_test(saving, names_that_are_taken);
+    tcase_add_test(saving, a_host_without_standard_input);
     if (STAT_IS_A_FUNCTION)
         tcase_add_test(saving, a_target_that_cannot_be_looked_at);
     suite_add_tcase(suite, saving);
