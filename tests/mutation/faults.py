@@ -98,6 +98,9 @@ fault('plan-copy', 'network/plan.c', 'the scratch for copies with zeros is not c
 fault('tiled-seam', 'network/tiled.c', 'tiles leave out the last row of the image',
       '(int)((index + 1) * extent / pieces)}', '(int)((index + 1) * extent / pieces) - (index + 1 == pieces)}',
       'engines')
+fault('tiled-columns', 'network/tiled.c', 'tiles are counted by columns where rows are meant',
+      'cae__plan_crop(plan, piece(tile / t->columns,', 'cae__plan_crop(plan, piece(tile * t->columns,',
+      'boundaries')
 fault('tiled-free', 'network/tiled.c', "the workers' plans are not freed",
       'cae__plan_finish(&t.plans[i], context);', ';', 'oom engines context')
 fault('inference-last-block', 'network/inference.c', 'the last block is taken for full',
@@ -279,7 +282,7 @@ fault('pool-scratch', 'base/pool.c', 'a worker without scratch takes work',
       'if (worker >= pool->indices) /* it may not have scratch */\n        return;', '', 'pool context')
 fault('pool-lock', 'base/pool.c', 'workers count themselves down without the lock',
       'take_indices(pool, self->number);\n        pthread_mutex_lock(&pool->mutex);\n        if (--pool->busy == 0)',
-      'take_indices(pool, self->number);\n        if (--pool->busy == 0)', 'pool')
+      'take_indices(pool, self->number);\n        if (--pool->busy == 0)', 'system pool')
 fault('options-tail', 'base/options.c', 'what a newer caller asks for is ignored',
       'if (size > known_size && !all_zero(', 'if (0 && !all_zero(', 'context')
 fault('memory-overflow', 'base/memory.c', 'a product of sizes may overflow',

@@ -481,6 +481,45 @@ START_TEST(nan_stays_nan)
 }
 END_TEST
 
+/* An image of several rows and columns of tiles: around every pixel it is what a piece of it gives that is
+ * small enough to be run whole. A pixel of the output sees two pixels of the input to each side. */
+START_TEST(tiles_in_rows_and_columns)
+{
+    enum { HEIGHT = 150, WIDTH = 2300, VALUES = HEIGHT * WIDTH, SIDE = 60, SEEN = 2 };
+    static const int32_t engines[] = {CAE_ENGINE_GEMM, CAE_ENGINE_DIRECT};
+    float *x = new_floats(VALUES), *y = new_floats(VALUES);
+    static float piece[SIDE * SIDE], out[SIDE * SIDE];
+    random_floats(5, x, VALUES, -1, 1);
+    for (int i = 0; i < COUNT(engines); i++) {
+        cae_context_options options = heap_options(&heap, 3);
+        cae_context *own = NULL;
+        options.engine = engines[i];
+        assert_ok(NULL, cae_context_create(&own, &options));
+        cae_model *model = small_model(own, 1);
+        assert_ok(own, cae_model_forward(y, VALUES, model, own, x, VALUES, 1, HEIGHT, WIDTH));
+        for (int top = 0; top < HEIGHT - 2 * SEEN; top += SIDE - 2 * SEEN)
+            for (int left = 0; left < WIDTH - 2 * SEEN; left += SIDE - 2 * SEEN) {
+                const int h = HEIGHT - top < SIDE ? HEIGHT - top : SIDE;
+                const int w = WIDTH - left < SIDE ? WIDTH - left : SIDE;
+                for (int r = 0; r < h; r++)
+                    memcpy(piece + r * w, x + (top + r) * WIDTH + left, (size_t)w * sizeof *x);
+                assert_ok(own, cae_model_forward(out, (size_t)(h * w), model, own, piece, (size_t)(h * w),
+                                                 1, h, w));
+                for (int r = top ? SEEN : 0; r < (top + h < HEIGHT ? h - SEEN : h); r++)
+                    for (int c = left ? SEEN : 0; c < (left + w < WIDTH ? w - SEEN : w); c++)
+                        ck_assert_msg(fabsf(out[r * w + c] - y[(top + r) * WIDTH + left + c]) < 1e-6f,
+                                      "engine %d, row %d, column %d: %g, expected %g", (int)engines[i],
+                                      top + r, left + c, (double)y[(top + r) * WIDTH + left + c],
+                                      (double)out[r * w + c]);
+            }
+        cae_model_destroy(model);
+        cae_context_destroy(own);
+    }
+    free(x);
+    free(y);
+}
+END_TEST
+
 /* Each allocation that a large image asks for fails once. */
 START_TEST(a_large_image_without_memory)
 {
@@ -1150,6 +1189,7 @@ int main(void)
     tcase_add_loop_test(networks, engines_agree_on_unusual_shapes, 0, 2 * COUNT(unusual));
     tcase_add_test(networks, networks_of_all_kinds_agree);
     tcase_add_test(networks, nan_stays_nan);
+    tcase_add_test(networks, tiles_in_rows_and_columns);
     tcase_add_test(networks, a_large_image_without_memory);
     suite_add_tcase(suite, networks);
 

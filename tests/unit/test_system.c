@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "../../lib/base/base.h"
 #include "../../lib/kernels/gemm.h"
 
 /* Before 2.33 glibc had these in its header, under other names. */
@@ -186,6 +187,50 @@ int __wrap___xpg_strerror_r(int number, char *text, size_t capacity)
         return EINVAL;
     snprintf(text, capacity, "%s", strerror(number));
     return 0;
+}
+
+/* The library's locks notice who lets go of one that he does not hold, or takes one twice. */
+static atomic_int locks, misuses;
+
+int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+{
+    pthread_mutexattr_t checking;
+    (void)attributes;
+    pthread_mutexattr_init(&checking);
+    pthread_mutexattr_settype(&checking, PTHREAD_MUTEX_ERRORCHECK);
+    const int result = __real_pthread_mutex_init(mutex, &checking);
+    pthread_mutexattr_destroy(&checking);
+    return result;
+}
+
+static int judged(int result)
+{
+    atomic_fetch_add(&locks, 1);
+    atomic_fetch_add(&misuses, result != 0);
+    return result;
+}
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    return judged(__real_pthread_mutex_lock(mutex));
+}
+
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    return judged(__real_pthread_mutex_unlock(mutex));
+}
+
+int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    return judged(__real_pthread_cond_wait(condition, mutex));
 }
 
 #if HAVE_OPENBLAS
@@ -513,6 +558,28 @@ START_TEST(threads_that_the_system_refuses)
 }
 END_TEST
 
+static void count_index(void *job, int64_t index, int worker)
+{
+    (void)index, (void)worker;
+    atomic_fetch_add((atomic_int *)job, 1);
+}
+
+START_TEST(locks_are_held_by_those_who_use_them)
+{
+    enum { ROUNDS = 300 };
+    atomic_int indices = 0;
+    for (int threads = 2; threads <= 5; threads++) {
+        assert_ok(context, cae_context_set_threads(context, threads));
+        for (int i = 0; i < ROUNDS; i++)
+            cae__parallel(context, threads, count_index, &indices);
+    }
+    assert_ok(context, cae_context_set_threads(context, 1)); /* which ends the others */
+    ck_assert_int_eq(atomic_load(&indices), ROUNDS * (2 + 3 + 4 + 5));
+    ck_assert_int_gt(atomic_load(&locks), 4 * ROUNDS);
+    ck_assert_int_eq(atomic_load(&misuses), 0);
+}
+END_TEST
+
 /* 0 asks for as many as the system has; what it says is not always a number of threads. */
 START_TEST(processors_that_cannot_be_counted)
 {
@@ -611,6 +678,7 @@ int main(void)
     tcase_set_timeout(threads, 60);
     tcase_add_checked_fixture(threads, setup, teardown);
     tcase_add_test(threads, threads_that_the_system_refuses);
+    tcase_add_test(threads, locks_are_held_by_those_who_use_them);
     tcase_add_test(threads, processors_that_cannot_be_counted);
 #if HAVE_OPENBLAS
     tcase_add_test(threads, products_stay_on_the_calling_thread);
