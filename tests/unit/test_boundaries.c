@@ -348,12 +348,12 @@ static cae_spec *there_and_back(cae_context *own, uint64_t seed)
     assert_ok(own, cae_spec_create(&spec, own));
     channels[0] = 1 + (int)random_below(&state, 3);
     for (int i = 0; i < PAIRS; i++) {
-        channels[i + 1] = 1 + (int)random_below(&state, 5);
+        channels[i + 1] = 1 + (int)random_below(&state, 8);
         assert_ok(own, cae_conv_options_init(&o[i], sizeof o[i]));
         o[i].kernel_h = 1 + (int)random_below(&state, 4), o[i].kernel_w = 1 + (int)random_below(&state, 5);
         o[i].padding_h = (int)random_below(&state, 3), o[i].padding_w = (int)random_below(&state, 4);
         o[i].dilation_h = 1 + (int)random_below(&state, 2), o[i].dilation_w = 1 + (int)random_below(&state, 2);
-        if (random_below(&state, 6) == 0) { /* far wider than the image: a copy with zeros is not modest */
+        if (random_below(&state, 3) == 0) { /* far wider than the image: a copy with zeros is not modest */
             o[i].padding_w = 10 + (int)random_below(&state, 12);
             o[i].kernel_w = 2 * o[i].padding_w + 1;
             o[i].dilation_w = 1;
@@ -371,14 +371,14 @@ static cae_spec *there_and_back(cae_context *own, uint64_t seed)
     return spec;
 }
 
-enum { NETWORKS = 400, MOST_WEIGHTS = 32768, MOST_VALUES = 3 * 9 * 20 * 20 };
+enum { NETWORKS = 400, MOST_WEIGHTS = 65536, MOST_VALUES = 3 * 9 * 17 * 17 };
 
 /* All gradients of one step, one after the other, and the outputs before it; false where the kernels do
  * not fit the images. */
 static bool step_of_network(int32_t engine, int n, float *gradients, size_t *weights, float *y, size_t *values)
 {
     uint64_t state = (uint64_t)n + 1000;
-    const int side = 5 + (int)random_below(&state, 15), images = n % 2 ? 9 : 1;
+    const int side = 3 + (int)random_below(&state, 15), images = n % 2 ? 9 : 1;
     cae_context_options options = heap_options(&heap, 1);
     cae_context *own = NULL;
     cae_model *model = NULL;
