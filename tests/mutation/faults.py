@@ -140,7 +140,7 @@ fault('safetensors-overflow', 'formats/safetensors.c', "a shape's product may ov
 fault('safetensors-hole', 'formats/safetensors.c', 'bytes after the tensors are not refused',
       'if (end != available)', 'if (end > available)', 'files')
 fault('safetensors-header', 'formats/safetensors.c', 'a header may pass the end of the file',
-      'if (header > size - 8)', 'if (header > size)', 'files')
+      'if (header > size - 8)', 'if (header > size)', 'boundaries files')
 fault('safetensors-free', 'formats/safetensors.c', 'the table of tensors is not freed',
       'cae__free(context, file->tensors);', ';', 'files oom')
 fault('json-depth', 'formats/json_read.c', 'levels are not limited', 'if (p->level == MOST_LEVELS)',

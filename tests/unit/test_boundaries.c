@@ -759,6 +759,24 @@ START_TEST(headers_at_their_limits)
 }
 END_TEST
 
+/* A header that ends with the file, and those that would end one to eight bytes after it. */
+START_TEST(headers_that_pass_the_end)
+{
+    unsigned char *file = malloc(10); /* not a byte more, for those who watch memory */
+    struct cae__safetensors opened;
+    ck_assert_ptr_nonnull(file);
+    memcpy(file, "\2\0\0\0\0\0\0\0{}", 10);
+    assert_ok(context, cae__safetensors_open(&opened, context, file, 10));
+    cae__safetensors_close(&opened, context);
+    for (int beyond = 1; beyond <= 8; beyond++) {
+        file[0] = (unsigned char)(2 + beyond);
+        assert_fails(context, CAE_ERR_FORMAT, cae__safetensors_open(&opened, context, file, 10));
+        assert_says(context, "cut off: a header of");
+    }
+    free(file);
+}
+END_TEST
+
 /* A text as long as it may be, of what was expected and found. */
 START_TEST(shapes_of_many_sides)
 {
@@ -1199,6 +1217,7 @@ int main(void)
     tcase_add_test(files, architectures_that_differ_elsewhere);
     tcase_add_test(files, descriptions_at_their_limits);
     tcase_add_test(files, headers_at_their_limits);
+    tcase_add_test(files, headers_that_pass_the_end);
     tcase_add_test(files, shapes_of_many_sides);
     tcase_add_test(files, activations_in_onnx);
     tcase_add_test(files, batches_have_a_layout_of_their_own);
