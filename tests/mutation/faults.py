@@ -247,6 +247,8 @@ fault('dataset-nhwc', 'data/dataset.c', 'channels and pixels change places',
       'return i % plane * channels + i / plane;', 'return i / plane * channels + i % plane;', 'dataset')
 fault('dataset-slice', 'data/dataset.c', 'a slice may pass the end',
       'first >= dataset->count || count > dataset->count - first)', 'first >= dataset->count)', 'dataset')
+fault('dataset-slice-of-one', 'data/dataset.c', 'a slice of one image is refused',
+      'if (first < 0 || count < 1 ||', 'if (first < 0 || count < 2 ||', 'boundaries')
 fault('dataset-parent', 'data/dataset.c', 'a slice does not keep its dataset',
       'if (status == CAE_OK)\n        cae__retain(&dataset->handle);', ';', 'context dataset handles')
 fault('cifar-label', 'data/cifar10.c', 'label 10 is taken', 'record[0] >= CLASSES', 'record[0] > CLASSES',

@@ -879,6 +879,40 @@ START_TEST(a_directory_of_a_long_name)
 }
 END_TEST
 
+/* The longest side, in each direction, and the shortest slice. */
+START_TEST(datasets_at_their_limits)
+{
+    enum { MOST = 1048576 };
+    unsigned char *bytes = calloc(MOST + 1, 1);
+    cae_dataset *dataset = NULL, *slice = NULL;
+    float value;
+    ck_assert_ptr_nonnull(bytes);
+    for (int more = 0; more < 2; more++)
+        for (int i = 0; i < 3; i++) {
+            int32_t side[3] = {1, 1, 1};
+            side[i] = MOST + more;
+            const cae_status status = cae_dataset_create(&dataset, context, bytes, (size_t)(MOST + more), 1,
+                                                         side[0], side[1], side[2], NULL);
+            ck_assert_int_eq(status, more ? CAE_ERR_ARGUMENT : CAE_OK);
+            cae_dataset_destroy(dataset);
+        }
+    bytes[0] = 255, bytes[1] = 0, bytes[2] = 255;
+    assert_ok(context, cae_dataset_create(&dataset, context, bytes, 3, 3, 1, 1, 1, NULL));
+    for (int first = 0; first < 3; first++) {
+        assert_ok(context, cae_dataset_slice(&slice, dataset, first, 1));
+        ck_assert_int_eq(cae_dataset_count(slice), 1);
+        assert_ok(context, cae_dataset_get(&value, 1, slice, 0));
+        ck_assert(value == (first == 1 ? -1 : 1));
+        cae_dataset_destroy(slice);
+    }
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_dataset_slice(&slice, dataset, 2, 2));
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_dataset_slice(&slice, dataset, 3, 1));
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_dataset_slice(&slice, dataset, 1, INT64_MAX));
+    cae_dataset_destroy(dataset);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(images_that_no_memory_holds)
 {
     double out = -1;
@@ -1221,6 +1255,7 @@ int main(void)
     tcase_add_test(files, shapes_of_many_sides);
     tcase_add_test(files, activations_in_onnx);
     tcase_add_test(files, batches_have_a_layout_of_their_own);
+    tcase_add_test(files, datasets_at_their_limits);
     tcase_add_test(files, a_directory_of_a_long_name);
     suite_add_tcase(suite, files);
 
