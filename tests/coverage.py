@@ -11,7 +11,7 @@ made negative by racing are still counts. Branches that unwinding would take are
 
 EXCEPTIONS says why what stays uncovered does. Each of its lines is `file:function: reason`, or
 `file:function:text: reason` for the source lines of the function that contain the text. What it excuses
-is left out of the sums; an excuse that nothing needs is an error, so that the list stays short."""
+is left out of the sums. An excuse that this run did not need is named: another machine may."""
 
 import json
 import os
@@ -146,9 +146,9 @@ def main():
             print('  %s %s%s: %s' % (e.file, e.function, e.text and ' "%s"' % e.text, e.why))
     idle = [e for e in known if not e.used]
     for e in idle:
-        print('no longer needed: %s:%s:%s' % (e.file, e.function, e.text))
+        print('not needed here: %s:%s:%s' % (e.file, e.function, e.text))
     lines, branches = share(total[1], total[0]), share(total[3], total[2])
-    good = lines >= least[0] and branches >= least[1] and not idle
+    good = lines >= least[0] and branches >= least[1]
     print('%s: %.1f %% of lines (at least %g), %.1f %% of branches (at least %g)'
           % ('enough' if good else 'NOT ENOUGH', lines, least[0], branches, least[1]))
     return 0 if good else 1

@@ -98,6 +98,9 @@ fault('plan-copy', 'network/plan.c', 'the scratch for copies with zeros is not c
 fault('tiled-seam', 'network/tiled.c', 'tiles leave out the last row of the image',
       '(int)((index + 1) * extent / pieces)}', '(int)((index + 1) * extent / pieces) - (index + 1 == pieces)}',
       'engines')
+fault('tiled-columns', 'network/tiled.c', 'tiles are counted by columns where rows are meant',
+      'cae__plan_crop(plan, piece(tile / t->columns,', 'cae__plan_crop(plan, piece(tile * t->columns,',
+      'boundaries')
 fault('tiled-free', 'network/tiled.c', "the workers' plans are not freed",
       'cae__plan_finish(&t.plans[i], context);', ';', 'oom engines context')
 fault('inference-last-block', 'network/inference.c', 'the last block is taken for full',
@@ -137,7 +140,7 @@ fault('safetensors-overflow', 'formats/safetensors.c', "a shape's product may ov
 fault('safetensors-hole', 'formats/safetensors.c', 'bytes after the tensors are not refused',
       'if (end != available)', 'if (end > available)', 'files')
 fault('safetensors-header', 'formats/safetensors.c', 'a header may pass the end of the file',
-      'if (header > size - 8)', 'if (header > size)', 'files')
+      'if (header > size - 8)', 'if (header > size)', 'boundaries files')
 fault('safetensors-free', 'formats/safetensors.c', 'the table of tensors is not freed',
       'cae__free(context, file->tensors);', ';', 'files oom')
 fault('json-depth', 'formats/json_read.c', 'levels are not limited', 'if (p->level == MOST_LEVELS)',
@@ -244,6 +247,8 @@ fault('dataset-nhwc', 'data/dataset.c', 'channels and pixels change places',
       'return i % plane * channels + i / plane;', 'return i / plane * channels + i % plane;', 'dataset')
 fault('dataset-slice', 'data/dataset.c', 'a slice may pass the end',
       'first >= dataset->count || count > dataset->count - first)', 'first >= dataset->count)', 'dataset')
+fault('dataset-slice-of-one', 'data/dataset.c', 'a slice of one image is refused',
+      'if (first < 0 || count < 1 ||', 'if (first < 0 || count < 2 ||', 'boundaries')
 fault('dataset-parent', 'data/dataset.c', 'a slice does not keep its dataset',
       'if (status == CAE_OK)\n        cae__retain(&dataset->handle);', ';', 'context dataset handles')
 fault('cifar-label', 'data/cifar10.c', 'label 10 is taken', 'record[0] >= CLASSES', 'record[0] > CLASSES',
@@ -279,7 +284,7 @@ fault('pool-scratch', 'base/pool.c', 'a worker without scratch takes work',
       'if (worker >= pool->indices) /* it may not have scratch */\n        return;', '', 'pool context')
 fault('pool-lock', 'base/pool.c', 'workers count themselves down without the lock',
       'take_indices(pool, self->number);\n        pthread_mutex_lock(&pool->mutex);\n        if (--pool->busy == 0)',
-      'take_indices(pool, self->number);\n        if (--pool->busy == 0)', 'pool')
+      'take_indices(pool, self->number);\n        if (--pool->busy == 0)', 'system pool')
 fault('options-tail', 'base/options.c', 'what a newer caller asks for is ignored',
       'if (size > known_size && !all_zero(', 'if (0 && !all_zero(', 'context')
 fault('memory-overflow', 'base/memory.c', 'a product of sizes may overflow',

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "../../lib/base/base.h"
 #include "../../lib/formats/architecture.h"
@@ -77,6 +80,49 @@ START_TEST(without_a_context)
     cae__log(context, CAE_LOG_WARNING, "nor, without a log, this");
     ck_assert_int_eq(cae_context_cpu(NULL), CAE_CPU_AUTO);
     ck_assert_uint_eq(cae_abi_version(), CAE_ABI_VERSION);
+}
+END_TEST
+
+enum { WORKERS = 4 };
+
+struct masks {
+    atomic_int arrived;
+    sigset_t mask[WORKERS];
+    bool asked[WORKERS];
+};
+
+/* Each waits for the others, so that no worker takes two. */
+static void look_at_mask(void *job, int64_t index, int worker)
+{
+    struct masks *masks = job;
+    (void)index;
+    masks->asked[worker] = pthread_sigmask(SIG_SETMASK, NULL, &masks->mask[worker]) == 0;
+    atomic_fetch_add(&masks->arrived, 1);
+    for (int i = 0; i < 20000 && atomic_load(&masks->arrived) < WORKERS; i++)
+        usleep(1000);
+}
+
+/* The host's handlers run on the host's threads; a fault belongs to the thread that made it. */
+START_TEST(workers_leave_signals_to_the_host)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    static const int others[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGPIPE, SIGPROF};
+    struct masks masks = {.arrived = 0};
+    sigset_t before, after;
+    assert_ok(context, cae_context_set_threads(context, WORKERS));
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+    cae__parallel(context, WORKERS, look_at_mask, &masks);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+    for (int worker = 0; worker < WORKERS; worker++) {
+        ck_assert(masks.asked[worker]);
+        for (int i = 0; i < COUNT(faults); i++)
+            ck_assert_int_eq(sigismember(&masks.mask[worker], faults[i]), 0);
+        for (int i = 0; i < COUNT(others); i++) {
+            ck_assert_int_eq(sigismember(&masks.mask[worker], others[i]),
+                             worker ? 1 : sigismember(&before, others[i]));
+            ck_assert_int_eq(sigismember(&after, others[i]), sigismember(&before, others[i]));
+        }
+    }
 }
 END_TEST
 
@@ -302,12 +348,12 @@ static cae_spec *there_and_back(cae_context *own, uint64_t seed)
     assert_ok(own, cae_spec_create(&spec, own));
     channels[0] = 1 + (int)random_below(&state, 3);
     for (int i = 0; i < PAIRS; i++) {
-        channels[i + 1] = 1 + (int)random_below(&state, 5);
+        channels[i + 1] = 1 + (int)random_below(&state, 8);
         assert_ok(own, cae_conv_options_init(&o[i], sizeof o[i]));
         o[i].kernel_h = 1 + (int)random_below(&state, 4), o[i].kernel_w = 1 + (int)random_below(&state, 5);
         o[i].padding_h = (int)random_below(&state, 3), o[i].padding_w = (int)random_below(&state, 4);
         o[i].dilation_h = 1 + (int)random_below(&state, 2), o[i].dilation_w = 1 + (int)random_below(&state, 2);
-        if (random_below(&state, 6) == 0) { /* far wider than the image: a copy with zeros is not modest */
+        if (random_below(&state, 3) == 0) { /* far wider than the image: a copy with zeros is not modest */
             o[i].padding_w = 10 + (int)random_below(&state, 12);
             o[i].kernel_w = 2 * o[i].padding_w + 1;
             o[i].dilation_w = 1;
@@ -325,14 +371,14 @@ static cae_spec *there_and_back(cae_context *own, uint64_t seed)
     return spec;
 }
 
-enum { NETWORKS = 400, MOST_WEIGHTS = 32768, MOST_VALUES = 3 * 9 * 20 * 20 };
+enum { NETWORKS = 400, MOST_WEIGHTS = 65536, MOST_VALUES = 3 * 9 * 17 * 17 };
 
 /* All gradients of one step, one after the other, and the outputs before it; false where the kernels do
  * not fit the images. */
 static bool step_of_network(int32_t engine, int n, float *gradients, size_t *weights, float *y, size_t *values)
 {
     uint64_t state = (uint64_t)n + 1000;
-    const int side = 5 + (int)random_below(&state, 15), images = n % 2 ? 9 : 1;
+    const int side = 3 + (int)random_below(&state, 15), images = n % 2 ? 9 : 1;
     cae_context_options options = heap_options(&heap, 1);
     cae_context *own = NULL;
     cae_model *model = NULL;
@@ -432,6 +478,45 @@ START_TEST(nan_stays_nan)
         free(x);
         free(y);
     }
+}
+END_TEST
+
+/* An image of several rows and columns of tiles: around every pixel it is what a piece of it gives that is
+ * small enough to be run whole. A pixel of the output sees two pixels of the input to each side. */
+START_TEST(tiles_in_rows_and_columns)
+{
+    enum { HEIGHT = 150, WIDTH = 2300, VALUES = HEIGHT * WIDTH, SIDE = 60, SEEN = 2 };
+    static const int32_t engines[] = {CAE_ENGINE_GEMM, CAE_ENGINE_DIRECT};
+    float *x = new_floats(VALUES), *y = new_floats(VALUES);
+    static float piece[SIDE * SIDE], out[SIDE * SIDE];
+    random_floats(5, x, VALUES, -1, 1);
+    for (int i = 0; i < COUNT(engines); i++) {
+        cae_context_options options = heap_options(&heap, 3);
+        cae_context *own = NULL;
+        options.engine = engines[i];
+        assert_ok(NULL, cae_context_create(&own, &options));
+        cae_model *model = small_model(own, 1);
+        assert_ok(own, cae_model_forward(y, VALUES, model, own, x, VALUES, 1, HEIGHT, WIDTH));
+        for (int top = 0; top < HEIGHT - 2 * SEEN; top += SIDE - 2 * SEEN)
+            for (int left = 0; left < WIDTH - 2 * SEEN; left += SIDE - 2 * SEEN) {
+                const int h = HEIGHT - top < SIDE ? HEIGHT - top : SIDE;
+                const int w = WIDTH - left < SIDE ? WIDTH - left : SIDE;
+                for (int r = 0; r < h; r++)
+                    memcpy(piece + r * w, x + (top + r) * WIDTH + left, (size_t)w * sizeof *x);
+                assert_ok(own, cae_model_forward(out, (size_t)(h * w), model, own, piece, (size_t)(h * w),
+                                                 1, h, w));
+                for (int r = top ? SEEN : 0; r < (top + h < HEIGHT ? h - SEEN : h); r++)
+                    for (int c = left ? SEEN : 0; c < (left + w < WIDTH ? w - SEEN : w); c++)
+                        ck_assert_msg(fabsf(out[r * w + c] - y[(top + r) * WIDTH + left + c]) < 1e-6f,
+                                      "engine %d, row %d, column %d: %g, expected %g", (int)engines[i],
+                                      top + r, left + c, (double)y[(top + r) * WIDTH + left + c],
+                                      (double)out[r * w + c]);
+            }
+        cae_model_destroy(model);
+        cae_context_destroy(own);
+    }
+    free(x);
+    free(y);
 }
 END_TEST
 
@@ -674,6 +759,24 @@ START_TEST(headers_at_their_limits)
 }
 END_TEST
 
+/* A header that ends with the file, and those that would end one to eight bytes after it. */
+START_TEST(headers_that_pass_the_end)
+{
+    unsigned char *file = malloc(10); /* not a byte more, for those who watch memory */
+    struct cae__safetensors opened;
+    ck_assert_ptr_nonnull(file);
+    memcpy(file, "\2\0\0\0\0\0\0\0{}", 10);
+    assert_ok(context, cae__safetensors_open(&opened, context, file, 10));
+    cae__safetensors_close(&opened, context);
+    for (int beyond = 1; beyond <= 8; beyond++) {
+        file[0] = (unsigned char)(2 + beyond);
+        assert_fails(context, CAE_ERR_FORMAT, cae__safetensors_open(&opened, context, file, 10));
+        assert_says(context, "cut off: a header of");
+    }
+    free(file);
+}
+END_TEST
+
 /* A text as long as it may be, of what was expected and found. */
 START_TEST(shapes_of_many_sides)
 {
@@ -773,6 +876,40 @@ START_TEST(a_directory_of_a_long_name)
                  cae_dataset_open_cifar10(&dataset, context, path, CAE_SPLIT_TEST, NULL));
     assert_says(context, "longer than 4095 bytes");
     ck_assert_ptr_null(dataset);
+}
+END_TEST
+
+/* The longest side, in each direction, and the shortest slice. */
+START_TEST(datasets_at_their_limits)
+{
+    enum { MOST = 1048576 };
+    unsigned char *bytes = calloc(MOST + 1, 1);
+    cae_dataset *dataset = NULL, *slice = NULL;
+    float value;
+    ck_assert_ptr_nonnull(bytes);
+    for (int more = 0; more < 2; more++)
+        for (int i = 0; i < 3; i++) {
+            int32_t side[3] = {1, 1, 1};
+            side[i] = MOST + more;
+            const cae_status status = cae_dataset_create(&dataset, context, bytes, (size_t)(MOST + more), 1,
+                                                         side[0], side[1], side[2], NULL);
+            ck_assert_int_eq(status, more ? CAE_ERR_ARGUMENT : CAE_OK);
+            cae_dataset_destroy(dataset);
+        }
+    bytes[0] = 255, bytes[1] = 0, bytes[2] = 255;
+    assert_ok(context, cae_dataset_create(&dataset, context, bytes, 3, 3, 1, 1, 1, NULL));
+    for (int first = 0; first < 3; first++) {
+        assert_ok(context, cae_dataset_slice(&slice, dataset, first, 1));
+        ck_assert_int_eq(cae_dataset_count(slice), 1);
+        assert_ok(context, cae_dataset_get(&value, 1, slice, 0));
+        ck_assert(value == (first == 1 ? -1 : 1));
+        cae_dataset_destroy(slice);
+    }
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_dataset_slice(&slice, dataset, 2, 2));
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_dataset_slice(&slice, dataset, 3, 1));
+    assert_fails(context, CAE_ERR_ARGUMENT, cae_dataset_slice(&slice, dataset, 1, INT64_MAX));
+    cae_dataset_destroy(dataset);
+    free(bytes);
 }
 END_TEST
 
@@ -1090,6 +1227,8 @@ int main(void)
     tcase_add_test(base, blocks_begin_on_a_cache_line);
     tcase_add_test(base, more_than_there_can_be);
     tcase_add_test(base, without_a_context);
+    tcase_set_timeout(base, 60);
+    tcase_add_test(base, workers_leave_signals_to_the_host);
     tcase_add_test(base, upper_halves_count);
     tcase_add_test(base, the_largest_permutation);
     tcase_add_test(base, images_that_no_memory_holds);
@@ -1102,6 +1241,7 @@ int main(void)
     tcase_add_loop_test(networks, engines_agree_on_unusual_shapes, 0, 2 * COUNT(unusual));
     tcase_add_test(networks, networks_of_all_kinds_agree);
     tcase_add_test(networks, nan_stays_nan);
+    tcase_add_test(networks, tiles_in_rows_and_columns);
     tcase_add_test(networks, a_large_image_without_memory);
     suite_add_tcase(suite, networks);
 
@@ -1111,9 +1251,11 @@ int main(void)
     tcase_add_test(files, architectures_that_differ_elsewhere);
     tcase_add_test(files, descriptions_at_their_limits);
     tcase_add_test(files, headers_at_their_limits);
+    tcase_add_test(files, headers_that_pass_the_end);
     tcase_add_test(files, shapes_of_many_sides);
     tcase_add_test(files, activations_in_onnx);
     tcase_add_test(files, batches_have_a_layout_of_their_own);
+    tcase_add_test(files, datasets_at_their_limits);
     tcase_add_test(files, a_directory_of_a_long_name);
     suite_add_tcase(suite, files);
 

@@ -12,7 +12,15 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "../../lib/base/base.h"
 #include "../../lib/kernels/gemm.h"
+
+/* Before 2.33 glibc had these in its header, under other names. */
+#if defined __GLIBC__ && !(__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+#define STAT_IS_A_FUNCTION 0
+#else
+#define STAT_IS_A_FUNCTION 1
+#endif
 
 enum call { OPEN, READ, WRITE, FSYNC, CLOSE, FSTAT, STAT, RENAME, THREAD, AFFINITY, CALLS };
 
@@ -179,6 +187,50 @@ int __wrap___xpg_strerror_r(int number, char *text, size_t capacity)
         return EINVAL;
     snprintf(text, capacity, "%s", strerror(number));
     return 0;
+}
+
+/* The library's locks notice who lets go of one that he does not hold, or takes one twice. */
+static atomic_int locks, misuses;
+
+int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+{
+    pthread_mutexattr_t checking;
+    (void)attributes;
+    pthread_mutexattr_init(&checking);
+    pthread_mutexattr_settype(&checking, PTHREAD_MUTEX_ERRORCHECK);
+    const int result = __real_pthread_mutex_init(mutex, &checking);
+    pthread_mutexattr_destroy(&checking);
+    return result;
+}
+
+static int judged(int result)
+{
+    atomic_fetch_add(&locks, 1);
+    atomic_fetch_add(&misuses, result != 0);
+    return result;
+}
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    return judged(__real_pthread_mutex_lock(mutex));
+}
+
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    return judged(__real_pthread_mutex_unlock(mutex));
+}
+
+int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    return judged(__real_pthread_cond_wait(condition, mutex));
 }
 
 #if HAVE_OPENBLAS
@@ -385,6 +437,29 @@ START_TEST(a_link_that_cannot_be_followed)
 }
 END_TEST
 
+/* Files get the numbers 0 to 2 in a host that closed its own. */
+START_TEST(a_host_without_standard_input)
+{
+    const char *path = in_directory("model");
+    cae_model *model = small_model(context, 1), *loaded = NULL;
+    const int kept = dup(STDIN_FILENO);
+    ck_assert_int_ge(kept, 0);
+    __real_close(STDIN_FILENO);
+    errno = EEXIST; /* of something before */
+    const cae_status saved = cae_model_save(model, path);
+    const cae_status read_back = cae_model_load(&loaded, context, path);
+    const int next = dup(kept); /* the lowest number that is free */
+    dup2(kept, STDIN_FILENO);
+    __real_close(kept);
+    ck_assert_int_eq(saved, CAE_OK);
+    ck_assert_int_eq(read_back, CAE_OK);
+    ck_assert_int_eq(next, STDIN_FILENO);
+    ck_assert_int_eq(entries(), 1);
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* --- Loading ---------------------------------------------------------------------------------------- */
 
 START_TEST(a_load_that_fails)
@@ -405,6 +480,8 @@ START_TEST(a_load_that_fails)
     assert_ok(own, cae_model_save(model, path));
     const long blocks = atomic_load(&heap.blocks);
     for (int i = 0; i < COUNT(cases); i++) {
+        if (cases[i].call == FSTAT && !STAT_IS_A_FUNCTION)
+            continue;
         most = 64;
         arm(cases[i].call, cases[i].skip, 1, cases[i].error);
         assert_fails(own, CAE_ERR_IO, cae_model_load(&loaded, own, path));
@@ -481,6 +558,28 @@ START_TEST(threads_that_the_system_refuses)
         cae_context_destroy(own);
     }
     cae_model_destroy(model);
+}
+END_TEST
+
+static void count_index(void *job, int64_t index, int worker)
+{
+    (void)index, (void)worker;
+    atomic_fetch_add((atomic_int *)job, 1);
+}
+
+START_TEST(locks_are_held_by_those_who_use_them)
+{
+    enum { ROUNDS = 300 };
+    atomic_int indices = 0;
+    for (int threads = 2; threads <= 5; threads++) {
+        assert_ok(context, cae_context_set_threads(context, threads));
+        for (int i = 0; i < ROUNDS; i++)
+            cae__parallel(context, threads, count_index, &indices);
+    }
+    assert_ok(context, cae_context_set_threads(context, 1)); /* which ends the others */
+    ck_assert_int_eq(atomic_load(&indices), ROUNDS * (2 + 3 + 4 + 5));
+    ck_assert_int_gt(atomic_load(&locks), 4 * ROUNDS);
+    ck_assert_int_eq(atomic_load(&misuses), 0);
 }
 END_TEST
 
@@ -566,19 +665,23 @@ int main(void)
     tcase_add_test(saving, interrupted_calls_go_on);
     tcase_add_test(saving, a_directory_that_cannot_be_synced_is_no_failure);
     tcase_add_test(saving, names_that_are_taken);
-    tcase_add_test(saving, a_link_that_cannot_be_followed);
+    tcase_add_test(saving, a_host_without_standard_input);
+    if (STAT_IS_A_FUNCTION)
+        tcase_add_test(saving, a_link_that_cannot_be_followed);
     suite_add_tcase(suite, saving);
 
     tcase_set_timeout(loading, 60);
     tcase_add_checked_fixture(loading, setup, teardown);
     tcase_add_test(loading, a_load_that_fails);
-    tcase_add_test(loading, a_batch_that_shrinks_while_it_is_read);
+    if (STAT_IS_A_FUNCTION)
+        tcase_add_test(loading, a_batch_that_shrinks_while_it_is_read);
     tcase_add_test(loading, a_reason_without_words_has_its_number);
     suite_add_tcase(suite, loading);
 
     tcase_set_timeout(threads, 60);
     tcase_add_checked_fixture(threads, setup, teardown);
     tcase_add_test(threads, threads_that_the_system_refuses);
+    tcase_add_test(threads, locks_are_held_by_those_who_use_them);
     tcase_add_test(threads, processors_that_cannot_be_counted);
 #if HAVE_OPENBLAS
     tcase_add_test(threads, products_stay_on_the_calling_thread);
