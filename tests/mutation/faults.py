@@ -113,7 +113,7 @@ fault('direct-pack-stride', 'network/engine_direct.c', 'outputs lie as channels 
       'pack)(&stage->scatter, stage, w->image_c, taps,\n',
       'pack)(&stage->scatter, stage, w->image_c, grid_stride,\n', 'layers')
 fault('gemm-slice-beta', 'network/engine_gemm.c', 'only the last tap of a sliced product counts',
-      's++, beta = 1.0f)', 's++, beta = 0.0f)', 'layers')
+      'beta = 1.0f; /* the first', 'beta = 0.0f; /* the first', 'layers')
 fault('gemm-in-place', 'network/engine_gemm.c', 'a 1x1 scatter forgets its bias',
       'grid + start, plane, in_place ? 1.0f : 0.0f, col', 'grid + start, plane, 0.0f, col', 'layers')
 fault('spec-channels', 'network/spec.c', 'layers need not fit each other',
@@ -122,7 +122,7 @@ fault('spec-channels', 'network/spec.c', 'layers need not fit each other',
 fault('spec-parameters', 'network/spec.c', 'too many parameters are not refused',
       'if (spec->parameters + parameters_of(l) > INT32_MAX)', 'if (0)', 'spec_model')
 fault('spec-slope-nan', 'network/spec.c', 'a slope of NaN is taken',
-      'if (!(l->slope >= 0.0f && isfinite(l->slope)))', 'if (l->slope < 0.0f)', 'spec_model')
+      'if (!cae__is_not_negative((double)l->slope))', 'if (l->slope < 0.0f)', 'spec_model')
 fault('model-fan-in', 'network/model.c', 'initialization forgets the width of the kernel',
       'tensor->shape[1] * tensor->shape[2] * tensor->shape[3]', 'tensor->shape[1] * tensor->shape[2]',
       'spec_model')
@@ -152,7 +152,7 @@ fault('json-int64', 'formats/json_read.c', 'numbers wrap around',
 fault('json-utf8', 'formats/json_read.c', 'overlong UTF-8 is taken', "s[0] < 0xc2 ? 0", "s[0] < 0xc0 ? 0",
       'json')
 fault('json-escape', 'formats/json_write.c', 'a backslash is not escaped',
-      "if (c == '\"' || c == '\\\\')", "if (c == '\"')", 'json')
+      " && c != '\\\\';", ';', 'json')
 fault('architecture-encoder', 'formats/architecture.c', 'an encoder longer than the network is taken',
       'encoder < 1 || (uint64_t)encoder > layers->count', 'encoder < 1', 'files')
 fault('architecture-slope', 'formats/architecture.c', 'the slope is not read',
@@ -206,13 +206,15 @@ fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone
 fault('trainer-clip', 'training/trainer.c', 'short gradients are clipped, too',
       'if (most == 0.0 || factor >= 1.0)', 'if (most == 0.0)', 'trainer')
 fault('trainer-last-batch', 'training/trainer.c', "the last batch's mean is over a full one",
-      'const double values = (double)images * (double)d->length;',
-      'const double values = (double)o->batch * (double)d->length;', 'trainer')
+      'return (double)batch->count * (double)batch->trainer->dataset->length;',
+      'return (double)batch->trainer->options.batch * (double)batch->trainer->dataset->length;',
+      'trainer')
 fault('trainer-workspaces', 'training/trainer.c', 'there is one workspace too few',
       'while (trainer->workers < wanted) {', 'while (trainer->workers < wanted - (wanted > 1)) {',
       'context trainer engines')
 fault('trainer-seed', 'training/trainer.c', 'noise is drawn with the next seed',
-      '(float)o->noise_sigma, o->seed,\n', '(float)o->noise_sigma, o->seed + 1,\n', 'noise')
+      '\n                                                    (float)o->noise_sigma, o->seed,\n',
+      '\n                                                    (float)o->noise_sigma, o->seed + 1,\n', 'noise')
 fault('checkpoint-moments', 'training/checkpoint.c', "both moments are read from the first",
       'context, file, moment_prefixes[i]);', 'context, file, moment_prefixes[0]);', 'checkpoint')
 fault('checkpoint-updates', 'training/checkpoint.c', "the number of updates is not taken over",
@@ -259,27 +261,40 @@ fault('leaves-power', 'data/dead_leaves.c', 'radii are uniform',
 
 # --- The ground floor ---------------------------------------------------------------------------
 
-fault('file-rename', 'base/file.c', 'the new file is not put in place',
-      'if (!error && rename(sibling, target) != 0)', 'if (0)', 'files')
-fault('file-fsync', 'base/file.c', 'the file is not synced',
-      'write_all(descriptor, data, size) && fsync(descriptor) == 0', 'write_all(descriptor, data, size)',
+fault('file-rename', 'base/replace.c', 'the new file is not put in place',
+      'return rename(sibling, target) == 0 ? 0 : errno;', 'return 0;', 'files')
+fault('file-fsync', 'base/replace.c', 'the file is not synced',
+      'if (!sync_all(descriptor) || !close_duplicate(descriptor))', 'if (!close_duplicate(descriptor))',
       'system')
-fault('file-sync-directory', 'base/file.c', 'the directory is not synced', '(void)fsync(descriptor);', ';',
-      'system')
-fault('file-unlink', 'base/file.c', 'a failed write leaves its temporary file behind',
-      'unlink(sibling);', ';', 'system files')
-fault('file-mode', 'base/file.c', 'a replaced file loses its permissions',
-      '(void)fchmod(descriptor, old->st_mode & 0777);', ';', 'files')
+fault('file-sync-directory', 'base/replace.c', 'the directory is not synced',
+      'const int error = sync_all(descriptor) ? 0 : errno;', 'const int error = 0;', 'system')
+fault('file-unlink', 'base/replace.c', 'a failed write leaves its temporary file behind',
+      '            unlink(sibling);', '            ;', 'system files')
+fault('file-mode', 'base/replace.c', 'a replaced file loses its permissions',
+      'inherit(descriptor, old);', ';', 'files')
+fault('file-live-writer', 'base/replace.c', "a cleaner takes a live writer's file",
+      'const bool gone = lock(descriptor) && leads_to', 'const bool gone = leads_to', 'files')
+fault('file-changed', 'base/file.c', 'a file that is written into while it is read passes',
+      'after.st_size == before->st_size && after.st_mtim.tv_sec == before->st_mtim.tv_sec &&',
+      'true ||', 'system files')
 fault('file-eintr', 'base/file.c', 'a signal ends a read', 'if (got < 0 && errno == EINTR)', 'if (0)',
       'system')
 fault('file-short', 'base/file.c', 'a file that shrinks is read for ever', 'if (got == 0)', 'if (0)',
       'system')
-fault('file-close', 'base/file.c', 'what close reports is ignored', 'error = closing;', ';', 'system')
-fault('pool-signals', 'base/pool.c', "workers take the host's signals",
-      'pthread_sigmask(SIG_SETMASK, &all, &before);', 'pthread_sigmask(SIG_SETMASK, NULL, &before);',
+fault('file-close', 'base/replace.c', 'what close reports is ignored',
+      'if (!sync_all(descriptor) || !close_duplicate(descriptor))', 'if (!sync_all(descriptor))', 'system')
+fault('arithmetic-denormals', 'base/arithmetic.c', 'denormal numbers are computed with',
+      '_mm_setcsr(_mm_getcsr() | 0x8040);', '', 'trouble')
+fault('arithmetic-host', 'base/arithmetic.c', "the host's environment is not put back",
+      'fesetenv(host);', '', 'trouble')
+fault('inference-overlap', 'network/inference.c', 'an output may overlap its input',
+      'run->count > 0 && overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
+fault('pool-signals', 'base/system_posix.c', "workers take the host's signals",
+      'pthread_sigmask(SIG_SETMASK, &all, &signals->before);',
+      'pthread_sigmask(SIG_SETMASK, NULL, &signals->before);',
       'pool boundaries context')
 fault('pool-fork', 'base/pool.c', "a forked child waits for its parent's threads",
-      'if (context->pool && context->pool->owner != getpid())', 'if (0)', 'pool')
+      'if (context->pool && context->pool->owner != cae__process())', 'if (0)', 'pool')
 fault('pool-scratch', 'base/pool.c', 'a worker without scratch takes work',
       'if (worker >= pool->indices) /* it may not have scratch */\n        return;', '', 'pool context')
 fault('pool-lock', 'base/pool.c', 'workers count themselves down without the lock',
