@@ -712,8 +712,7 @@ START_TEST(a_forked_child_goes_on)
     int result = -1;
     pid_t child;
 
-    if (test_emulated("threads in a child of a process with threads: qemu-user 7.2 fails an assertion "
-                      "of its own, plugins/core.c:221"))
+    if (test_emulated(THREADS_AFTER_FORK))
         return;
     assert_ok(context, cae_context_set_threads(context, 3));
     forward_all(expected, model, context);

@@ -161,6 +161,24 @@ START_TEST(weights_go_into_a_model_that_is_there)
 }
 END_TEST
 
+/* Which once could not even be looked at where time_t has 32 bits. A program sets the date that is built
+ * for times that this one may not know. */
+START_TEST(files_of_after_2038_are_read)
+{
+    const char *path = in_directory("later");
+    cae_model *model = small_model(context, 1), *loaded = NULL;
+    char command[16500];
+
+    assert_ok(context, cae_model_save(model, path));
+    snprintf(command, sizeof command, "touch -d '2040-01-01 12:00' '%s'", path);
+    ck_assert_int_eq(system(command), 0);
+    assert_ok(context, cae_model_load(&loaded, context, path));
+    assert_ok(context, cae_model_save(loaded, path));
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* Bits, not numbers: -0, the smallest and the largest. */
 START_TEST(every_float_survives)
 {
@@ -1219,6 +1237,7 @@ int main(void)
     tcase_add_loop_test(round_trip, a_model_comes_back_bit_for_bit, 0, MODELS);
     tcase_add_test(round_trip, weights_go_into_a_model_that_is_there);
     tcase_add_test(round_trip, every_float_survives);
+    tcase_add_test(round_trip, files_of_after_2038_are_read);
     tcase_add_loop_test(round_trip, the_layout_of_a_file, 0, MODELS);
     tcase_add_test(round_trip, saving_to_memory_needs_the_room);
     tcase_add_test(round_trip, null_where_models_are_saved_and_loaded);

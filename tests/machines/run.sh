@@ -71,7 +71,8 @@ fetch_check()
     [ ! -f subprojects/check/meson.build ] || return 0
     apt=$build/apt
     mkdir -p "$apt/lists/partial" "$apt/cache"
-    mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI) $(CODENAME)' \
+    # shellcheck disable=SC2016         # a format for apt-get
+    mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE)' \
         'Created-By: Packages' 'Component: main' | head -n 1)
     [ -n "$mirror" ] || mirror='http://deb.debian.org/debian bookworm'
     echo "deb-src $mirror main" >"$apt/sources.list"

@@ -75,6 +75,8 @@ END_TEST
 /* The child has none of the parent's threads; both must go on working, and clean up. */
 START_TEST(a_fork_leaves_both_sides_working)
 {
+    if (test_emulated(THREADS_AFTER_FORK))
+        return;
     cae_context *context = context_with(3);
     ck_assert(all_visited_once(context, 100));
     const pid_t child = fork();
