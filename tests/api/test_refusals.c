@@ -7,7 +7,14 @@
 #include <errno.h>
 #include <pthread.h>
 
-#if defined __GLIBC__ && !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+#if defined __has_feature
+#define UNDER_MEMORY_SANITIZER __has_feature(memory_sanitizer)
+#else
+#define UNDER_MEMORY_SANITIZER 0
+#endif
+
+#if defined __GLIBC__ && !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ && \
+    !UNDER_MEMORY_SANITIZER
 
 /* --- Doors to refuse at ------------------------------------------------------------------------ */
 
