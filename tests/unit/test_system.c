@@ -296,15 +296,11 @@ END_TEST
 
 static const struct {
     enum call call;
-    int error;
-    const char *says;
+    int error, says; /* error 0: nothing is written */
 } failures[] = {
-    {OPEN, ENOSPC, "No space left on device"}, {OPEN, EROFS, "Read-only file system"},
-    {WRITE, EIO, "Input/output error"},        {WRITE, ENOSPC, "No space left on device"},
-    {WRITE, EFBIG, "File too large"},          {WRITE, 0, "No space left on device"},
-    {FSYNC, EIO, "Input/output error"},        {FSYNC, ENOSPC, "No space left on device"},
-    {CLOSE, EIO, "Input/output error"},        {CLOSE, EDQUOT, "Disk quota exceeded"},
-    {RENAME, EACCES, "Permission denied"},     {RENAME, EXDEV, "Invalid cross-device link"},
+    {OPEN, ENOSPC, ENOSPC}, {OPEN, EROFS, EROFS},   {WRITE, EIO, EIO},       {WRITE, ENOSPC, ENOSPC},
+    {WRITE, EFBIG, EFBIG},  {WRITE, 0, ENOSPC},     {FSYNC, EIO, EIO},       {FSYNC, ENOSPC, ENOSPC},
+    {CLOSE, EIO, EIO},      {CLOSE, EDQUOT, EDQUOT}, {RENAME, EACCES, EACCES}, {RENAME, EXDEV, EXDEV},
 };
 
 /* The status says so, what was there stays whole, and nothing else is left behind. */
@@ -320,7 +316,7 @@ START_TEST(a_save_that_fails_leaves_the_file_that_was_there)
     assert_fails(context, CAE_ERR_IO, cae_model_save(second, path));
     ck_assert_int_eq(armed.happened, 1);
     disarm();
-    assert_says(context, failures[_i].says);
+    assert_says(context, strerror(failures[_i].says));
     assert_says(context, path);
     ck_assert_int_eq(entries(), 1);
     const struct bytes after = file_bytes(path);
@@ -406,7 +402,7 @@ START_TEST(names_that_are_taken)
     assert_fails(context, CAE_ERR_IO, cae_model_save(model, path));
     ck_assert_int_eq(armed.happened, 1000);
     disarm();
-    assert_says(context, "File exists");
+    assert_says(context, strerror(EEXIST));
     ck_assert_int_eq(entries(), 1);
     cae_model_destroy(model);
 }
@@ -469,9 +465,9 @@ START_TEST(a_load_that_fails)
         int skip, error;
         const char *says;
     } cases[] = {
-        {OPEN, 0, EMFILE, "Too many open files"}, {FSTAT, 0, EOVERFLOW, "cannot look at"},
-        {READ, 0, EIO, "Input/output error"},     {READ, 2, EIO, "Input/output error"},
-        {READ, 0, 0, "became shorter"},           {READ, 2, 0, "became shorter"},
+        {OPEN, 0, EMFILE, NULL}, {FSTAT, 0, EOVERFLOW, "cannot look at"},
+        {READ, 0, EIO, NULL},    {READ, 2, EIO, NULL},
+        {READ, 0, 0, "became shorter"}, {READ, 2, 0, "became shorter"},
     };
     struct heap heap = HEAP;
     cae_context *own = heap_context(&heap, 1);
@@ -487,7 +483,7 @@ START_TEST(a_load_that_fails)
         assert_fails(own, CAE_ERR_IO, cae_model_load(&loaded, own, path));
         ck_assert_int_eq(armed.happened, 1);
         disarm();
-        assert_says(own, cases[i].says);
+        assert_says(own, cases[i].says ? cases[i].says : strerror(cases[i].error));
         assert_says(own, path);
         ck_assert_ptr_null(loaded);
         ck_assert_int_eq(atomic_load(&heap.blocks), blocks);
@@ -513,7 +509,7 @@ START_TEST(a_batch_that_shrinks_while_it_is_read)
                  cae_dataset_open_cifar10(&dataset, own, test_directory, CAE_SPLIT_TEST, NULL));
     longer = 0;
     assert_says(own, "record 2");
-    assert_says(own, "Input/output error");
+    assert_says(own, strerror(EIO));
     ck_assert_ptr_null(dataset);
     assert_ok(own, cae_dataset_open_cifar10(&dataset, own, test_directory, CAE_SPLIT_TEST, NULL));
     ck_assert_int_eq(cae_dataset_count(dataset), 2);
