@@ -5,10 +5,11 @@ set -eu
 usage()
 {
     cat <<END
-usage: sh tests/run.sh [--asan | --tsan | --msan | --valgrind | --peers | --bindings]
+usage: sh tests/run.sh [--asan | --tsan | --msan | --valgrind | --peers | --bindings] [TEST...]
 
 Installs what is missing, builds into build/test and runs the suite. The last line counts the checks.
 What cannot run, such as the binding of a language that is not there, is skipped and named.
+With names of tests, as meson lists them, only those.
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan
   --tsan       with ThreadSanitizer and without BLAS, the C tests, in build/tsan
   --msan       with clang's MemorySanitizer and without BLAS, the C tests, in build/msan; Check, which
@@ -21,13 +22,12 @@ What cannot run, such as the binding of a language that is not there, is skipped
 END
 }
 
+cd "$(dirname "$0")/.."
 needs='cc pkg-config meson ninja openblas jansson cairo check curl'
 wants='strace abidiff doxygen cmake cffi c++ luajit'
 options=
 arguments=
 case ${1-} in
-    '')
-        build=build/test ;;
     --bindings)
         build=build/bindings
         wants="$wants cargo go npm javac"
@@ -73,13 +73,15 @@ case ${1-} in
     -h | --help)
         usage
         exit ;;
-    *)
+    -*)
         usage >&2
         exit 2 ;;
+    *)
+        build=build/test ;;
 esac
-[ $# -le 1 ] || { usage >&2; exit 2; }
+case ${1-} in -*) shift ;; esac
+arguments="$arguments $*"
 
-cd "$(dirname "$0")/.."
 # shellcheck source=examples/setup.sh
 . examples/setup.sh
 
