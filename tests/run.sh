@@ -53,6 +53,7 @@ case ${1-} in
         wants=
         needs='cc clang pkg-config meson ninja'
         memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
+        # shellcheck disable=SC2089 # meson's quotes, not the shell's
         options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
         options="$options -Db_lundef=false -Dblas=none -Dtools=false --force-fallback-for=check"
         arguments='--no-suite scripts --no-suite interop --no-suite bindings --no-suite soak'
@@ -100,6 +101,7 @@ cd "$(dirname "$0")/.."
         PATH=$PWD/build/python/bin:$PATH
     fi
     if [ ! -f $build/build.ninja ]; then
+        # shellcheck disable=SC2090 # the same
         quietly meson setup $build -Dbuildtype=debugoptimized ${CI:+--werror} $options
     fi
     echo "building in $build"
