@@ -52,10 +52,9 @@ case ${1-} in
         build=build/msan
         wants=
         needs='cc clang pkg-config meson ninja'
-        memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
         # shellcheck disable=SC2089 # meson's quotes, not the shell's
+        memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
         options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
-        # shellcheck disable=SC2089 # the same
         options="$options -Db_lundef=false -Dblas=none -Dtools=false --force-fallback-for=check"
         arguments='--no-suite scripts --no-suite interop --no-suite bindings --no-suite soak'
         arguments="$arguments --timeout-multiplier 10"
