@@ -1,6 +1,8 @@
 #!/bin/sh
 # consume.sh SOURCE BUILD SCRATCH - is libcae found, linked and run by an outside project, each way that
 # the documents promise? Installs into SCRATCH/prefix. Prints TAP.
+#
+# shellcheck disable=SC2317         # check calls the functions that it is given
 set -u
 source=$1 build=$2 scratch=$3
 outside=$source/tests/consume
@@ -46,7 +48,7 @@ runs()
     LD_LIBRARY_PATH=${2-} "$1" | grep '^libcae [0-9.]*, done: loss'
     if [ -n "${2-}" ]; then
         LD_LIBRARY_PATH=$2 ldd "$1" | grep -F "libcae.so.1 => $2/libcae.so.1"
-    elif LD_LIBRARY_PATH= ldd "$1" | grep libcae; then
+    elif LD_LIBRARY_PATH='' ldd "$1" | grep libcae; then
         return 1
     fi
 }

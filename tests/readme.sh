@@ -7,6 +7,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
 
+# shellcheck disable=SC2016         # Markdown's fences, no commands
 sed -n '/^```c$/,/^```$/p' "$root/README.md" | sed '/^```/d' >program.c
 # the sanitizers' flags, when the library was built with them
 # shellcheck disable=SC2086

@@ -52,6 +52,7 @@ case ${1-} in
         build=build/msan
         wants=
         needs='cc clang pkg-config meson ninja'
+        # shellcheck disable=SC2089 # meson's quotes, not the shell's
         memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
         options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
         options="$options -Db_lundef=false -Dblas=none -Dtools=false --force-fallback-for=check"
@@ -102,6 +103,7 @@ arguments="$arguments $*"
         PATH=$PWD/build/python/bin:$PATH
     fi
     if [ ! -f $build/build.ninja ]; then
+        # shellcheck disable=SC2090 # the same
         quietly meson setup $build -Dbuildtype=debugoptimized ${CI:+--werror} $options
     fi
     echo "building in $build"

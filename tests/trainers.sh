@@ -3,6 +3,8 @@
 # what they refuse, and that neither Ctrl-C nor a full disk loses anything. Prints TAP.
 #
 # Runs on tiny image sets of its own. What this machine cannot show is skipped, saying so.
+#
+# shellcheck disable=SC2086         # $tiny, $options: lists of words
 set -u
 
 if [ $# -ne 2 ]; then
@@ -99,6 +101,7 @@ is_log() {
 }
 
 holds_results() {
+    # shellcheck disable=SC2012     # of names that are known
     [ "$(ls "$1" | tr '\n' ' ')" = "checkpoint.safetensors log.csv loss.png metrics.json \
 model.safetensors samples.png " ] || { ls -l "$1"; return 1; }
 }
@@ -209,6 +212,7 @@ failure 'a log.csv that is none' 'foreign/log.csv' --out foreign \
     --resume foreign/checkpoint.safetensors
 check 'which stays' grep -q 'no log' foreign/log.csv
 if [ -w /dev/full ]; then
+    # shellcheck disable=SC2016     # for the shell that it starts
     check 'stdout is full' sh -c '"$1" --help >/dev/full; [ $? -eq 1 ]' sh "$denoise"
 else
     skip 'stdout is full' 'no /dev/full here'

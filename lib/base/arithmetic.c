@@ -1,9 +1,9 @@
 /* arithmetic.c - the floating-point environment that the library computes in.
  *
- * A thread's rounding mode, traps and treatment of denormal numbers are its host's: whatever they are, our
- * results are to have the same bits, and no overflow of a diverging run may become a signal. So every
- * computation runs in an environment of its own, and the host's is put back behind it, sticky flags
- * included. Threads of the pool have ours for life.
+ * A thread's rounding mode, traps and treatment of denormal numbers are its host's: whatever they
+ * are, our results are to have the same bits, and no overflow of a diverging run may become a
+ * signal. So every computation runs in an environment of its own, and the host's is put back behind
+ * it, sticky flags included. Threads of the pool have ours for life.
  *
  * Denormal numbers count as 0 in it, where a processor has a switch for that. Networks get there by
  * themselves, as when weight decay fades out a dead layer, and an operation on them takes a hundred

@@ -17,8 +17,8 @@
 /* --- Handles ------------------------------------------------------------------------------------
  *
  * Every handle begins with this. A handle holds a reference to its context and to the handles it
- * was made from, so that hosts with a garbage collector may destroy in any order. The caller has one
- * reference and gives it back once: a second destroy must not take another's. */
+ * was made from, so that hosts with a garbage collector may destroy in any order. The caller has
+ * one reference and gives it back once: a second destroy must not take another's. */
 enum cae__kind {
     CAE__NO_KIND = 0, /* what a handle's memory says after its end */
     CAE__CONTEXT = 0x78746361,
@@ -67,7 +67,7 @@ bool cae__give_back(void *handle, enum cae__kind kind);
 bool cae__release(struct cae__handle *handle);
 void cae__handle_end(void *handle);
 
-/* --- Errors ------------------------------------------------------------------------------------- */
+/* --- Errors ----------------------------------------------------------------------------------- */
 
 #if defined __MINGW32__ /* whose printf is the library's own, with %zu */
 #define CAE__PRINTF(text, first) __attribute__((format(gnu_printf, text, first)))
@@ -78,22 +78,23 @@ void cae__handle_end(void *handle);
 #endif
 
 /* Keep the text and return the status: `return cae__fail(ctx, CAE_ERR_SHAPE, "expected ...")`.
- * The text is a note about the call, not part of what the context is: hence the const. Macros, so that
- * compilers and checkers, which look at one file at a time, see that a failure never is CAE_OK. */
+ * The text is a note about the call, not part of what the context is: hence the const.
+ * Macros, so that compilers and checkers, which look at one file at a time, see that a
+ * failure never is CAE_OK. */
 #define cae__fail(context, status, ...) (cae__note(context, __VA_ARGS__), (cae_status)(status))
-/* The same with the operating system's words for `error_number` appended: CAE_ERR_IO, or CAE_ERR_MEMORY when
- * it is ENOMEM, which cae__note_system returns. */
-#define cae__fail_system(context, error_number, ...)                                                \
-    (cae__note_system(context, error_number, __VA_ARGS__) ? (cae_status)CAE_ERR_MEMORY              \
+/* The same with the operating system's words for `error_number` appended: CAE_ERR_IO, or
+ * CAE_ERR_MEMORY when it is ENOMEM, which cae__note_system returns. */
+#define cae__fail_system(context, error_number, ...)                                               \
+    (cae__note_system(context, error_number, __VA_ARGS__) ? (cae_status)CAE_ERR_MEMORY             \
                                                           : (cae_status)CAE_ERR_IO)
-#define cae__fail_memory(context)                                                                   \
+#define cae__fail_memory(context)                                                                  \
     cae__fail(context, CAE_ERR_MEMORY, "out of memory: the allocator returned NULL")
 void cae__note(const cae_context *context, const char *format, ...) CAE__PRINTF(2, 3);
 bool cae__note_system(const cae_context *context, int error_number, const char *format, ...)
     CAE__PRINTF(3, 4);
 void cae__log(const cae_context *context, int32_t level, const char *format, ...) CAE__PRINTF(3, 4);
 
-/* --- Memory: 64-byte aligned, through the context's allocator --------------------------------------- */
+/* --- Memory: 64-byte aligned, through the context's allocator --------------------------------- */
 
 void *cae__alloc(const cae_context *context, size_t count, size_t size);
 void *cae__alloc_zero(const cae_context *context, size_t count, size_t size);
@@ -102,35 +103,37 @@ void cae__free(const cae_context *context, void *block);
 /* False when the product does not fit. */
 bool cae__multiply(size_t *product, size_t a, size_t b);
 
-/* --- Arithmetic: not in the host's floating-point environment -------------------------------------------
+/* --- Arithmetic: not in the host's floating-point environment ------------------------------------
  *
- * Whatever computes does so between these two, and calls nothing of the host there: no allocator, no log.
- * Tasks of cae__parallel, below, find it done. */
+ * Whatever computes does so between these two, and calls nothing of the host there: no allocator,
+ * no log. Tasks of cae__parallel, below, find it done. */
 void cae__arithmetic_begin(fenv_t *host);
 void cae__arithmetic_end(const fenv_t *host);
 /* In place of begin, to look at the caller's numbers: denormal ones are what they are. */
 void cae__checks_begin(fenv_t *host);
-/* A caller's double, rounded to nearest, and questions about it: NaN and what is too large get an answer, not
- * the trap that a comparison in the host's environment might be. Infinity is neither. */
+/* A caller's double, rounded to nearest, and questions about it: NaN and what is too large
+ * get an answer, not the trap that a comparison in the host's environment might be.
+ * Infinity is neither. */
 float cae__to_float(double value);
 bool cae__is_positive(double value);
 bool cae__is_not_negative(double value);
 bool cae__is_sigma(double value); /* not negative, as a float neither infinite */
 
-/* --- Options: one rule for every struct --------------------------------------------------------------- */
+/* --- Options: one rule for every struct ------------------------------------------------------- */
 
 /* `known` already holds the defaults. An older caller's struct is shorter: what it lacks keeps its
  * default. A newer caller's is longer: fine while the part we cannot read is zero. NULL `given`
  * means all defaults. */
 cae_status cae__options_read(const cae_context *context, void *known, uint32_t known_size,
                              const void *given, const char *name);
-/* The body of every init call: as many bytes of `defaults` as the caller has room for, the rest 0. */
+/* The body of every init call: as many bytes of `defaults` as the caller has room for,
+ * the rest 0. */
 cae_status cae__options_init(void *given, uint32_t size, const void *defaults, uint32_t known_size);
 /* Write a result into a caller's struct of `*(uint32_t *)given` bytes, leaving that size alone. */
 cae_status cae__result_write(const cae_context *context, void *given, const void *result,
                              uint32_t known_size, const char *name);
 
-/* --- Threads ---------------------------------------------------------------------------------------------- */
+/* --- Threads ---------------------------------------------------------------------------------- */
 
 /* Called once for each index in [0, count), on worker 0 (the calling thread) to threads - 1. */
 typedef void (*cae__task)(void *job, int64_t index, int worker);

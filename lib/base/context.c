@@ -168,7 +168,8 @@ bool cae__release(struct cae__handle *handle)
 void cae__handle_end(void *handle)
 {
     cae_context *context = ((struct cae__handle *)handle)->context;
-    atomic_store_explicit(&((struct cae__handle *)handle)->kind, CAE__NO_KIND, memory_order_relaxed);
+    atomic_store_explicit(&((struct cae__handle *)handle)->kind, CAE__NO_KIND,
+                          memory_order_relaxed);
     cae__free(context, handle);
     context_release(context);
 }

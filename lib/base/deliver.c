@@ -32,6 +32,6 @@ cae_status cae__buffer_deliver(void *buffer, size_t capacity, size_t *written,
         memcpy(buffer, data, size);
     cae__free(context, data);
     return fits ? CAE_OK
-                : cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer has %zu",
-                            size, capacity);
+                : cae__fail(context, CAE_ERR_ARGUMENT, "the file takes %zu bytes, the buffer "
+                            "has %zu", size, capacity);
 }

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #define CAE__FILE_ABSENT (-1)
-#define CAE__FILE_AT_ONCE ((size_t)1 << 30) /* bytes; macOS refuses to read or write 2 GiB at once */
+#define CAE__FILE_AT_ONCE ((size_t)1 << 30) /* bytes; macOS refuses 2 GiB in one read or write */
 
 /* Bytes of a regular file; CAE__FILE_ABSENT when there is nothing of that name. */
 cae_status cae__file_size(int64_t *size, const cae_context *context, const char *path);

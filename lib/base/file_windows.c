@@ -1,9 +1,10 @@
 /* file_windows.c - whole files in, whole files out, on Windows. Paths are UTF-8.
  *
- * A file is replaced as on other systems: written beside its target under a temporary name, flushed, and
- * moved over it. A reader keeps the file it has opened for itself alone, so nobody writes into it
- * meanwhile, and while it is read it cannot be replaced: the writer is told so. What a killed process
- * leaves stays. Links are refused, as MoveFileEx would replace the link and not what it leads to. */
+ * A file is replaced as on other systems: written beside its target under a temporary name,
+ * flushed, and moved over it. A reader keeps the file it has opened for itself alone, so nobody
+ * writes into it meanwhile, and while it is read it cannot be replaced: the writer is told so. What
+ * a killed process leaves stays. Links are refused, as MoveFileEx would replace the link and not
+ * what it leads to. */
 #define WIN32_LEAN_AND_MEAN
 #include "file.h"
 
@@ -48,7 +49,7 @@ static cae_status widen(wchar_t **wide, const cae_context *context, const char *
     return CAE_OK;
 }
 
-/* --- Looking -------------------------------------------------------------------------------------- */
+/* --- Looking ---------------------------------------------------------------------------------- */
 
 struct found {
     bool there;
@@ -107,7 +108,7 @@ cae_status cae__directory_check(const cae_context *context, const char *path)
                : cae__fail(context, CAE_ERR_IO, "%s is not a directory", path);
 }
 
-/* --- Reading ---------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static cae_status read_all(unsigned char *data, size_t size, HANDLE file,
                            const cae_context *context, const char *path)
@@ -175,7 +176,7 @@ FILE *cae__file_stream(const char *path)
     return stream;
 }
 
-/* --- Writing ---------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* 0 or the error. */
 static DWORD write_all(HANDLE file, const unsigned char *data, size_t size)
@@ -198,7 +199,8 @@ static HANDLE create_sibling(wchar_t *sibling, size_t directory)
     for (int i = 0; i < MOST_NAMES; i++) {
         swprintf(sibling + directory, NAME_ROOM, L".cae-%lx-%d.tmp",
                  (unsigned long)GetCurrentProcessId(), i);
-        file = CreateFileW(sibling, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+        file = CreateFileW(sibling, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL,
+                           NULL);
         if (file != INVALID_HANDLE_VALUE || GetLastError() != ERROR_FILE_EXISTS)
             break;
     }
@@ -228,7 +230,8 @@ static cae_status write_beside(const cae_context *context, const char *path, con
     if (file != INVALID_HANDLE_VALUE) {
         if (!CloseHandle(file) && !error)
             error = GetLastError();
-        if (!error && !MoveFileExW(sibling, target, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH))
+        if (!error && !MoveFileExW(sibling, target,
+                                   MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH))
             error = GetLastError();
         if (error)
             DeleteFileW(sibling);

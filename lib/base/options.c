@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-/* Every struct has its size and something more, is made of units that hold most of its fields, so that
- * none is cut in two, and will never be longer than this: any other size is an uninitialized one. Where
- * pointers have 32 bits a struct of pointers is no multiple of 8 bytes, though doubles may be aligned to
- * them. */
+/* Every struct has its size and something more, is made of units that hold most of its fields, so
+ * that none is cut in two, and will never be longer than this: any other size is an uninitialized
+ * one. Where pointers have 32 bits a struct of pointers is no multiple of 8 bytes, though doubles
+ * may be aligned to them. */
 #define LEAST 8
 #define LIMIT 4096
 #define UNIT _Alignof(void *)
@@ -47,7 +47,8 @@ cae_status cae__options_read(const cae_context *context, void *known, uint32_t k
     const uint32_t size = size_of(given);
     if (!size_is_possible(size))
         return wrong_size(context, size, name);
-    if (size > known_size && !all_zero((const unsigned char *)given + known_size, size - known_size))
+    if (size > known_size && !all_zero((const unsigned char *)given + known_size,
+                                       size - known_size))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "%s: asks for something newer than libcae %s knows", name,
                          cae_version_string());

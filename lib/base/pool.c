@@ -1,8 +1,9 @@
 /* pool.c - the context's threads: they sleep until there is work, share it index by index, sleep.
  *
- * Workers block all signals but faults, so that the host's handlers run on the host's threads. A pool does not
- * survive fork: the child sees another process id and makes its own. When the system refuses a
- * thread, the work is done by those there are, with the same result; cae_context_set_threads asks again. */
+ * Workers block all signals but faults, so that the host's handlers run on the host's threads. A
+ * pool does not survive fork: the child sees another process id and makes its own. When the system
+ * refuses a thread, the work is done by those there are, with the same result;
+ * cae_context_set_threads asks again. */
 #include "base.h"
 #include "system.h"
 

@@ -1,5 +1,5 @@
-/* system.h - what operating systems do differently, but for files (file.h). One of system_posix.c and
- * system_windows.c is built. */
+/* system.h - what operating systems do differently, but for files (file.h). One of system_posix.c
+ * and system_windows.c is built. */
 #ifndef CAE_SYSTEM_H
 #define CAE_SYSTEM_H
 
@@ -13,7 +13,8 @@ long cae__processors(void);
 /* Another number in a forked child. */
 long cae__process(void);
 
-/* Threads started in between see no signals but faults, so that the host's handlers run on the host's. */
+/* Threads started in between see no signals but faults, so that the host's handlers run
+ * on the host's. */
 struct cae__signals {
 #if defined _WIN32
     char none; /* no signal interrupts a thread there */

@@ -57,8 +57,8 @@ static cae_status total_bytes(size_t *bytes, size_t *length, const cae_context *
     if (count < 1 || channels < 1 || height < 1 || width < 1 || channels > MOST_SIDE ||
         height > MOST_SIDE || width > MOST_SIDE)
         return cae__fail(context, CAE_ERR_ARGUMENT,
-                         "%" PRId64 " images of %dx%dx%d, expected at least one and extents of 1 to %d",
-                         count, channels, height, width, MOST_SIDE);
+                         "%" PRId64 " images of %dx%dx%d, expected at least one and extents of "
+                         "1 to %d", count, channels, height, width, MOST_SIDE);
     size_t plane;
     if (!cae__multiply(&plane, (size_t)height, (size_t)width) ||
         !cae__multiply(length, plane, (size_t)channels) || *length > INT32_MAX ||
@@ -212,8 +212,9 @@ static size_t from_nhwc(size_t i, size_t plane, size_t channels)
     return i % plane * channels + i / plane;
 }
 
-/* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW. Pixels in the
- * other order, and floats, which may be unaligned in borrowed memory, are fetched one by one. */
+/* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW.
+ * Pixels in the other order, and floats, which may be unaligned in borrowed memory, are
+ * fetched one by one. */
 static void fetch(void *values, const cae_dataset *d, const unsigned char *image, size_t first,
                   size_t count, size_t element)
 {

@@ -1,12 +1,14 @@
 /* dead_leaves.c - the built-in image set: procedural scenes with the statistics of photographs.
  *
  * The dead leaves model (Lee, Mumford & Huang, "Occlusion models for natural images", 2001) drops
- * opaque discs of power-law radii, p(r) ~ r^-3, on a plane until it is covered; what remains visible
- * has the edges, the occlusion and the scale invariance of natural images. Ours are ellipses with
- * shading and a striped texture, drawn front to back on a grid of twice the size and averaged down.
+ * opaque discs of power-law radii, p(r) ~ r^-3, on a plane until it is covered; what remains
+ * visible has the edges, the occlusion and the scale invariance of natural images. Ours are
+ * ellipses with shading and a striped texture, drawn front to back on a grid of twice the size
+ * and averaged down.
  *
- * An image is a function of (seed, index). Only + - * / and sqrt are used, which IEEE 754 rounds the
- * same way everywhere, and this file is compiled without contraction: same bytes on every machine. */
+ * An image is a function of (seed, index). Only + - * / and sqrt are used, which IEEE 754
+ * rounds the same way everywhere, and this file is compiled without contraction: same bytes
+ * on every machine. */
 #include "data.h"
 
 #include <math.h>
@@ -179,8 +181,8 @@ static void render(unsigned char *image, struct scene *scene)
     const float margin = 2.0f * scene->most_radius;
     const float area = ((float)scene->width + margin) * ((float)scene->height + margin);
     /* Mean area of a leaf: pi E[r^2] / E[aspect], with E[r^2] = 2 a^2 ln(b / a) for a << b. The
-     * logarithm is taken as 2, its value for 32 pixels: larger images get a few leaves too many, and
-     * no libm call decides how many there are. */
+     * logarithm is taken as 2, its value for 32 pixels: larger images get a few leaves too many,
+     * and no libm call decides how many there are. */
     const float leaf_area = 3.14159f * 2.0f * LEAST_RADIUS * LEAST_RADIUS * 2.0f / 2.0f;
     const int leaves = (int)(COVERAGE * area / leaf_area);
 
@@ -220,7 +222,8 @@ static void render_image(void *argument, int64_t index, int worker)
                           .rows = samples_along(d->height), .columns = samples_along(d->width)};
     cae__stream_init(&scene.stream, job->seed, CAE__FOR_LEAVES, (uint64_t)index);
     scene.samples = cae__scratch(d->handle.context, worker);
-    scene.covered = scene.samples + (size_t)scene.rows * (size_t)scene.columns * (size_t)d->channels;
+    scene.covered =
+        scene.samples + (size_t)scene.rows * (size_t)scene.columns * (size_t)d->channels;
     render((unsigned char *)d->owned + (size_t)index * d->length, &scene);
 }
 

@@ -1,13 +1,13 @@
 /* architecture.c - a network's layers as JSON:
  *
- *   {"version": 1, "encoder_layers": 2, "layers": [{"type": "conv", "in": 3, "out": 8, "kernel": [3, 3],
- *    "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "output_padding": [0, 0],
- *    "bias": true, "activation": "relu"}, ...]}
+ *   {"version": 1, "encoder_layers": 2, "layers": [{"type": "conv", "in": 3, "out": 8,
+ *    "kernel": [3, 3], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1],
+ *    "output_padding": [0, 0], "bias": true, "activation": "relu"}, ...]}
  *
- * "leaky_relu" comes with "slope_bits", the bits of a float: exact, and no real number that a locale
- * could spell differently. Reading goes through the same checks as the API. Members that
- * this version does not know make the file unreadable for it: they may change what the network
- * computes. */
+ * "leaky_relu" comes with "slope_bits", the bits of a float: exact, and no real number that
+ * a locale could spell differently. Reading goes through the same checks as the API.
+ * Members that this version does not know make the file unreadable for it: they may change
+ * what the network computes. */
 #include "architecture.h"
 
 #include <inttypes.h>
@@ -154,19 +154,21 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context,
     cae_status status = cae__json_fields(context, json, fields, 3, "architecture");
     if (status != CAE_OK)
         return status;
-    if (version != VERSION || layers->count == 0 || encoder < 1 || (uint64_t)encoder > layers->count)
+    if (version != VERSION || layers->count == 0 ||
+        encoder < 1 || (uint64_t)encoder > layers->count)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture: version %" PRId64 ", %" PRIu32 " layers, an encoder of %" PRId64,
-                         version, layers->count, encoder);
+                         "architecture: version %" PRId64 ", %" PRIu32 " layers, an encoder "
+                         "of %" PRId64, version, layers->count, encoder);
     int index = 0;
     for (const struct cae__json *item = layers->first; item; item = item->next, index++) {
         struct cae__layer layer;
         if (item->kind != CAE__OBJECT)
-            return cae__fail(context, CAE_ERR_FORMAT, "architecture, layer %d: not an object", index);
+            return cae__fail(context, CAE_ERR_FORMAT, "architecture, layer %d: not an object",
+                             index);
         status = read_layer(&layer, context, item, index);
         if (status == CAE_OK)
             status = cae__spec_append(spec, &layer);
-        if (status != CAE_OK) /* for the API a bad number is a bad argument, here it is a bad file */
+        if (status != CAE_OK) /* what the API calls a bad argument is a bad file here */
             return status == CAE_ERR_MEMORY ? status : CAE_ERR_FORMAT;
     }
     spec->encoder = (int)encoder;

@@ -1,15 +1,15 @@
 /* json.h - JSON as libcae's files have it: read strictly into a tree, written piece by piece.
  *
- * Ours and not a library's, after measuring jansson 2.14 inside a host: with each of its allocations
- * failing once it reported success or a malformed file, freed twice or failed an assertion, and in
- * locales with a multi-byte decimal point real numbers failed one too. All memory here comes from the
- * context; numbers are integers, so no locale has a say. */
+ * Ours and not a library's, after measuring jansson 2.14 inside a host: with each of its
+ * allocations failing once it reported success or a malformed file, freed twice or failed an
+ * assertion, and in locales with a multi-byte decimal point real numbers failed one too. All memory
+ * here comes from the context; numbers are integers, so no locale has a say. */
 #ifndef CAE_JSON_H
 #define CAE_JSON_H
 
 #include "../base/base.h"
 
-/* --- Reading ---------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 enum cae__json_kind { CAE__NULL, CAE__BOOL, CAE__INTEGER, CAE__STRING, CAE__ARRAY, CAE__OBJECT };
 
@@ -32,10 +32,10 @@ struct cae__json_document {
     struct cae__chunk *chunks; /* what nodes and texts lie in */
 };
 
-/* Parse one value with nothing but white space around it. Valid UTF-8, integers that fit 64 bits, no
- * key twice, at most 64 levels, less than 4 GiB. Takes time in n log n of the length and at most 16 bytes
- * of memory for each of its own, beside a chunk (docs/file-format.md). `what` begins the error text.
- * Close after success. */
+/* Parse one value with nothing but white space around it. Valid UTF-8, integers that fit 64 bits,
+ * no key twice, at most 64 levels, less than 4 GiB. Takes time in n log n of the length and at most
+ * 16 bytes of memory for each of its own, beside a chunk (docs/file-format.md). `what` begins the
+ * error text. Close after success. */
 cae_status cae__json_parse(struct cae__json_document *document, const cae_context *context,
                            const char *bytes, size_t length, const char *what);
 void cae__json_close(struct cae__json_document *document);
@@ -59,12 +59,12 @@ struct cae__field {
     void *to;
     bool optional;
 };
-/* Read all members of an object at once: those that are not optional must be there, others must not.
- * `what` begins the error text. */
+/* Read all members of an object at once: those that are not optional must be there, others must
+ * not. `what` begins the error text. */
 cae_status cae__json_fields(const cae_context *context, const struct cae__json *object,
                             const struct cae__field *fields, size_t count, const char *what);
 
-/* --- Writing ---------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 struct cae__text {
     const cae_context *context;

@@ -25,7 +25,7 @@ struct parser {
     cae_status status; /* the first failure; then everything returns NULL */
 };
 
-/* --- Memory and errors ------------------------------------------------------------------------------ */
+/* --- Memory and errors ------------------------------------------------------------------------ */
 
 static void *fail(struct parser *p, const char *reason)
 {
@@ -65,9 +65,10 @@ void cae__json_close(struct cae__json_document *document)
     document->root = NULL;
 }
 
-/* --- Texts --------------------------------------------------------------------------------------------- */
+/* --- Texts ------------------------------------------------------------------------------------ */
 
-/* Bytes of the UTF-8 sequence at `s`, 0 when it is none (RFC 3629: shortest form, no surrogates). */
+/* Bytes of the UTF-8 sequence at `s`, 0 when it is none (RFC 3629: shortest form, no
+ * surrogates). */
 static int utf8_length(const unsigned char *s, size_t left)
 {
     const int length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
@@ -193,7 +194,7 @@ static const char *parse_text(struct parser *p)
     return text;
 }
 
-/* --- Values ---------------------------------------------------------------------------------------------- */
+/* --- Values ----------------------------------------------------------------------------------- */
 
 static void skip_space(struct parser *p)
 {
@@ -363,7 +364,7 @@ cae_status cae__json_parse(struct cae__json_document *document, const cae_contex
     return p.status;
 }
 
-/* --- Using ------------------------------------------------------------------------------------------------ */
+/* --- Using ------------------------------------------------------------------------------------ */
 
 const struct cae__json *cae__json_get(const struct cae__json *object, const char *key)
 {

@@ -10,7 +10,7 @@
 
 #define ARCHITECTURE_KEY "libcae.architecture"
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static void describe(struct cae__tensor_out *tensors, const cae_model *model, const float *flat,
                      const char *prefix)
@@ -89,7 +89,7 @@ cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
                             : status;
 }
 
-/* --- Reading -------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static const char *prefixed(char *name, const char *prefix, const struct cae__tensor *tensor)
 {
@@ -108,7 +108,8 @@ cae_status cae__model_read_flat(float *flat, const cae_model *model, const cae_c
         if (status != CAE_OK)
             return status;
         if (!cae__all_finite(flat + t->at, t->count))
-            return cae__fail(context, CAE_ERR_NUMERIC, "tensor \"%s\": a value is not finite", name);
+            return cae__fail(context, CAE_ERR_NUMERIC, "tensor \"%s\": a value is not finite",
+                             name);
     }
     return CAE_OK;
 }

@@ -7,9 +7,9 @@
 
 #define CAE__OPTIMIZER_PREFIX "optim."
 
-/* The tensors of a model file, `flats` of them for each parameter: the first is the parameters, others
- * are laid out the same and have `prefixes[i]` before their names. `extra` is one more piece of
- * metadata, or NULL. */
+/* The tensors of a model file, `flats` of them for each parameter: the first is the parameters,
+ * others are laid out the same and have `prefixes[i]` before their names. `extra` is one more piece
+ * of metadata, or NULL. */
 cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model *model,
                             const float *const *flats, const char *const *prefixes, int count,
                             const struct cae__metadata *extra);

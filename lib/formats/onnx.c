@@ -1,9 +1,9 @@
 /* onnx.c - a model as ONNX, for other runtimes.
  *
- * An ONNX file is one protobuf message. Protobuf puts the length of a nested message before it, so the
- * bytes are written from the end to the front: what is inside comes first, and its length is known
- * when its head is written. Fields of a message therefore stand here in reverse. Field numbers are
- * those of onnx.proto (https://github.com/onnx/onnx). */
+ * An ONNX file is one protobuf message. Protobuf puts the length of a nested message before it, so
+ * the bytes are written from the end to the front: what is inside comes first, and its length is
+ * known when its head is written. Fields of a message therefore stand here in reverse. Field
+ * numbers are those of onnx.proto (https://github.com/onnx/onnx). */
 #include "../network/network.h"
 
 #include <limits.h>
@@ -17,7 +17,7 @@
 #define IR_VERSION 7
 #define OPSET 13
 
-/* --- Protobuf, backwards -------------------------------------------------------------------------- */
+/* --- Protobuf, backwards ---------------------------------------------------------------------- */
 
 struct message {
     unsigned char *end; /* of the buffer; NULL only to count */
@@ -94,7 +94,7 @@ static OUT_OF_LINE void put_text(struct message *m, int field, const char *text)
     put_head(m, field, mark);
 }
 
-/* --- Nodes ------------------------------------------------------------------------------------------ */
+/* --- Nodes ------------------------------------------------------------------------------------ */
 
 struct name {
     char text[32];
@@ -184,7 +184,7 @@ static void put_activation(struct message *m, const char *output, const char *in
     put_head(m, 1, mark);
 }
 
-/* --- The graph ---------------------------------------------------------------------------------------- */
+/* --- The graph -------------------------------------------------------------------------------- */
 
 /* "input" and "output": float [batch][channels][height][width], all but the channels dynamic. */
 static void put_end(struct message *m, int field, const char *name, int channels,
@@ -240,7 +240,8 @@ static void put_graph(struct message *m, const cae_model *model, int first, int 
     struct name output = {"output"};
     for (int i = end - 1; i >= first; i--) {
         const struct cae__layer *l = &model->layers[i];
-        const struct name sum = l->activation == CAE_ACTIVATION_NONE ? output : value_name("sum", i);
+        const struct name sum =
+            l->activation == CAE_ACTIVATION_NONE ? output : value_name("sum", i);
         struct name input = {"input"};
         if (i > first)
             input = value_name("", i - 1);

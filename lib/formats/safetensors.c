@@ -5,8 +5,8 @@
  *             "__metadata__": {text: text}
  *   the rest  values, little-endian, row-major, packed; offsets count from here
  *
- * Tensors are written by name (all are float32; the reference sorts by type, then name), the header is
- * padded with spaces to a multiple of 8. */
+ * Tensors are written by name (all are float32; the reference sorts by type, then name), the header
+ * is padded with spaces to a multiple of 8. */
 #include "safetensors.h"
 
 #include <inttypes.h>
@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The reference allows 100,000,000 bytes, which a reader has to answer with seventeen times the memory.
- * A checkpoint of as many layers as there can be takes less than a third of this. */
+/* The reference allows 100,000,000 bytes, which a reader has to answer with seventeen times the
+ * memory. A checkpoint of as many layers as there can be takes less than a third of this. */
 #define MOST_HEADER (16u << 20)
 
-/* --- Little-endian numbers, on any machine ----------------------------------------------------- */
+/* --- Little-endian numbers, on any machine ---------------------------------------------------- */
 
 static void put_u64(unsigned char *to, uint64_t value)
 {
@@ -55,7 +55,7 @@ static void get_floats(float *values, const unsigned char *from, size_t count)
     }
 }
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -123,7 +123,7 @@ cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_
     return CAE_OK;
 }
 
-/* --- Reading -------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 /* Bits of one element; 0 for a type that the format does not have. */
 static size_t bits_of(const char *dtype)
@@ -186,8 +186,8 @@ static cae_status read_entry(struct cae__tensor_in *tensor, const cae_context *c
                          "tensor \"%.64s\": the shape is not of whole bytes in range", name);
     if (end < begin || end - begin != bytes)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "tensor \"%.64s\": the shape takes %zu bytes, data_offsets span %zu to %zu",
-                         name, bytes, begin, end);
+                         "tensor \"%.64s\": the shape takes %zu bytes, data_offsets span %zu to "
+                         "%zu", name, bytes, begin, end);
     *tensor = (struct cae__tensor_in){name, shape, strcmp(dtype, "F32") == 0, begin, end};
     return CAE_OK;
 }
@@ -214,8 +214,8 @@ static cae_status check_cover(const struct cae__safetensors *file, const cae_con
     for (size_t i = 0; i < file->count; i++) {
         if (file->tensors[i].begin != end)
             return cae__fail(context, CAE_ERR_FORMAT,
-                             "tensor \"%.64s\" begins at byte %zu, expected %zu: a hole or an overlap",
-                             file->tensors[i].name, file->tensors[i].begin, end);
+                             "tensor \"%.64s\" begins at byte %zu, expected %zu: a hole or an "
+                             "overlap", file->tensors[i].name, file->tensors[i].begin, end);
         end = file->tensors[i].end;
     }
     if (end != available)
@@ -272,8 +272,8 @@ cae_status cae__safetensors_open(struct cae__safetensors *file, const cae_contex
     const uint64_t header = get_u64(bytes);
     if (header > MOST_HEADER)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "not a safetensors file: a header of %" PRIu64 " bytes, at most %u allowed",
-                         header, MOST_HEADER);
+                         "not a safetensors file: a header of %" PRIu64 " bytes, at most %u "
+                         "allowed", header, MOST_HEADER);
     if (header > size - 8)
         return cae__fail(context, CAE_ERR_FORMAT,
                          "cut off: a header of %" PRIu64 " bytes in a file of %zu", header, size);
@@ -339,7 +339,8 @@ static cae_status wrong_shape(const cae_context *context, const struct cae__tens
     char expected[160], found[160];
     int64_t extents[MOST];
     int shown = 0;
-    for (const struct cae__json *side = tensor->shape->first; side && shown < MOST; side = side->next)
+    for (const struct cae__json *side = tensor->shape->first; side && shown < MOST;
+         side = side->next)
         extents[shown++] = side->integer;
     return cae__fail(context, CAE_ERR_FORMAT, "tensor \"%s\" is %s, expected %s", tensor->name,
                      shape_text(found, sizeof found, extents, shown),

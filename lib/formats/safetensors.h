@@ -20,8 +20,8 @@ struct cae__metadata {
     const char *key, *value;
 };
 
-/* The bytes of a whole file, to be freed with cae__free. `tensors` is sorted in place; `metadata` is
- * written in the order given. */
+/* The bytes of a whole file, to be freed with cae__free. `tensors` is sorted in place; `metadata`
+ * is written in the order given. */
 cae_status cae__safetensors_write(unsigned char **data, size_t *size, const cae_context *context,
                                   struct cae__tensor_out *tensors, int count,
                                   const struct cae__metadata *metadata, int metadata_count);

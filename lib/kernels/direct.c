@@ -1,27 +1,28 @@
 /* direct.c - convolution without im2col: every tap is a pointer into the image.
  *
- *   correlate            y[k][i][j]  = sum over t of w[k][t] x[offset[t] + (i - top) x_row + j]
- *   correlate_gradient   dw[k][t]   += sum over i, j of g[k][i][j] x[offset[t] + (i - top) x_row + j]
+ *   correlate           y[k][i][j] = sum over t of w[k][t] x[offset[t] + (i - top) x_row + j]
+ *   correlate_gradient  dw[k][t] += sum over i, j of g[k][i][j] x[offset[t] + (i - top) x_row + j]
  *
- * Both are the inner loop of a matrix product: a tile of sums stays in registers while operands stream
- * past, so each vector that is loaded serves as many multiplications as the tile is high. The
- * tile of `correlate` is outputs x vectors of a row, that of its gradient outputs x taps.
+ * Both are the inner loop of a matrix product: a tile of sums stays in registers while operands
+ * stream past, so each vector that is loaded serves as many multiplications as the tile is high.
+ * The tile of `correlate` is outputs x vectors of a row, that of its gradient outputs x taps.
  *
- * Rows outside the image are left out, not multiplied by zero: taps are ordered by kernel row, so those
- * that exist are one stretch of them.
+ * Rows outside the image are left out, not multiplied by zero: taps are ordered by kernel row, so
+ * those that exist are one stretch of them.
  *
- * Every y is summed over t in the order of the taps, whatever the width, the tile and the place in the
- * row: the bits of a pixel depend on the level alone. */
+ * Every y is summed over t in the order of the taps, whatever the width, the tile and the place in
+ * the row: the bits of a pixel depend on the level alone. */
 #include "kernels.h"
 #include "vector.h"
 
 #include <cae/cae.h>
 
-/* --- Forward: outputs x vectors ------------------------------------------------------------------- */
+/* --- Forward: outputs x vectors --------------------------------------------------------------- */
 
 enum finish { AS_IT_IS, RELU, RELU_GRADIENT };
 
-/* What the register tile does to its sums on the way out; other activations take a pass of their own. */
+/* What the register tile does to its sums on the way out; other activations take a pass
+ * of their own. */
 static enum finish finish_of(const struct cae__correlation *c)
 {
     if (c->activation != CAE_ACTIVATION_RELU)
@@ -55,7 +56,7 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
             sums[k][v] = broadcast(row->bias ? row->bias[k] : 0.0f);
     for (int t = 0; t < row->taps; t++, weights += outputs) {
         const float *const tap = x + (start + row->offsets[t]);
-        if (vectors > outputs) { /* the shorter side of the tile is held, the longer one passes by */
+        if (vectors > outputs) { /* the shorter side of the tile is held, the longer passes */
             vector weight[8];
             UNROLL for (int k = 0; k < outputs; k++)
                 weight[k] = broadcast(weights[k]);
@@ -82,7 +83,8 @@ INLINE void tile(const int outputs, const int vectors, const struct row *row, pt
     } else if (row->finish == RELU_GRADIENT) {
         UNROLL for (int k = 0; k < outputs; k++)
             UNROLL for (int v = 0; v < vectors; v++)
-                sums[k][v] = keep(sums[k][v], load(row->gate + at + k * row->gate_plane + v * step) > 0.0f);
+                sums[k][v] = keep(sums[k][v],
+                                  load(row->gate + at + k * row->gate_plane + v * step) > 0.0f);
     }
     UNROLL for (int k = 0; k < outputs; k++)
         UNROLL for (int v = 0; v < vectors; v++)
@@ -171,8 +173,8 @@ static void narrow_row(const struct row *row, int outputs, ptrdiff_t run)
         }
 }
 
-/* Tiles to cover `vectors` vectors: the widest, then narrower ones. Where the list goes 3, 2, 1, two
- * twos are better than a three and a one, whose few sums wait for each other. */
+/* Tiles to cover `vectors` vectors: the widest, then narrower ones. Where the list goes 3, 2, 1,
+ * two twos are better than a three and a one, whose few sums wait for each other. */
 static ptrdiff_t wide_tiles(const struct tile_choice *choice, ptrdiff_t vectors)
 {
     if (choice->vectors == 3 && vectors % 3 == 1 && vectors > 1)
@@ -209,8 +211,8 @@ static void finish_rows(const struct cae__correlation *c, float *y, const float 
                                          c->slope);
     else
         for (int k = 0; k < c->outputs; k++)
-            CAE__LEVEL(cae__activation_backward)(y + k * c->y_plane, gate + k * c->gate_plane, c->run,
-                                                 c->activation, c->slope);
+            CAE__LEVEL(cae__activation_backward)(y + k * c->y_plane, gate + k * c->gate_plane,
+                                                 c->run, c->activation, c->slope);
 }
 
 /* Rows are short, so that calls of memcpy would cost as much as what they copy. */
@@ -288,11 +290,11 @@ void CAE__LEVEL(cae__pad_rows)(float *restrict to, const float *restrict from, i
     }
 }
 
-/* --- Weight gradient: outputs x taps ---------------------------------------------------------------- */
+/* --- Weight gradient: outputs x taps ---------------------------------------------------------- */
 
 /* A tile of gradients: some outputs, some taps of one kernel row, the rows in which they exist. */
 struct spot {
-    float *dw;        /* of the first output, at this kernel row: channel c, column s is at c step + s */
+    float *dw;        /* first output, in this kernel row: channel c, column s at c step + s */
     ptrdiff_t stride; /* from one output to the next */
     ptrdiff_t step;
     int kernel_w;
@@ -331,7 +333,7 @@ INLINE void multiply(const int outputs, const int taps, vector sums[8][8], const
                      ptrdiff_t g_at, const float *const x[8], ptrdiff_t x_at, vector_mask mask,
                      const int masked)
 {
-    if (taps < outputs) { /* the shorter side of the tile is held, the longer one passes by */
+    if (taps < outputs) { /* the shorter side of the tile is held, the longer passes */
         vector pixels[8];
         UNROLL for (int t = 0; t < taps; t++)
             pixels[t] = load_once(x[t] + x_at);
@@ -453,8 +455,8 @@ static void narrow_gradient(const struct cae__correlation *c, const struct spot 
     }
 }
 
-/* Rows of g are worked in bands whose tile of outputs stays in the nearest cache while all taps pass by.
- * Short sums are good for rounding, too: sums of gradients cancel. */
+/* Rows of g are worked in bands whose tile of outputs stays in the nearest cache while all taps
+ * pass by. Short sums are good for rounding, too: sums of gradients cancel. */
 #define BAND 1536 /* values of one output */
 
 static int band_of(const struct cae__correlation *c)
@@ -492,7 +494,8 @@ void CAE__LEVEL(cae__correlate_gradient)(const struct cae__correlation *c, float
             for (int r = 0; r < c->kernel_h; r++) {
                 const int64_t first_row = c->top - r * c->row_step;
                 spot.first = (int)clamp(first_row, row, c->rows);
-                spot.end = (int)clamp(first_row + c->x_rows, 0, c->rows - row < band ? c->rows : row + band);
+                spot.end = (int)clamp(first_row + c->x_rows, 0,
+                                      c->rows - row < band ? c->rows : row + band);
                 spot.start = (ptrdiff_t)(spot.first - c->top) * c->x_row;
                 spot.dw = dw + k * spot.stride + r * c->kernel_w;
                 spot.offsets = c->offsets + (ptrdiff_t)r * c->channels * c->kernel_w;

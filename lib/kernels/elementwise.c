@@ -36,8 +36,8 @@ static void activate(float *restrict y, ptrdiff_t length, float b, int32_t activ
     }
 }
 
-void CAE__LEVEL(cae__bias_activation)(float *y, int rows, ptrdiff_t length, ptrdiff_t stride, const float *bias,
-                          int32_t activation, float slope)
+void CAE__LEVEL(cae__bias_activation)(float *y, int rows, ptrdiff_t length, ptrdiff_t stride,
+                                      const float *bias, int32_t activation, float slope)
 {
     if (!bias && activation == CAE_ACTIVATION_NONE)
         return;
@@ -47,8 +47,8 @@ void CAE__LEVEL(cae__bias_activation)(float *y, int rows, ptrdiff_t length, ptrd
 
 /* Written in terms of y, which is kept, and not of x, which the activation overwrote: ReLU and
  * LeakyReLU (slope >= 0) keep the sign, tanh' = 1 - y^2, sigmoid' = y (1 - y). */
-void CAE__LEVEL(cae__activation_backward)(float *restrict dy, const float *restrict y, ptrdiff_t length,
-                              int32_t activation, float slope)
+void CAE__LEVEL(cae__activation_backward)(float *restrict dy, const float *restrict y,
+                                          ptrdiff_t length, int32_t activation, float slope)
 {
     switch (activation) {
     case CAE_ACTIVATION_RELU:
@@ -72,8 +72,8 @@ void CAE__LEVEL(cae__activation_backward)(float *restrict dy, const float *restr
     }
 }
 
-/* Sums of gradients cancel, so rounding counts: short sums in float, as many side by side as additions
- * can be under way, then double. The same ones at every level. */
+/* Sums of gradients cancel, so rounding counts: short sums in float, as many side by side as
+ * additions can be under way, then double. The same ones at every level. */
 INLINE double sum_of(const float *y, ptrdiff_t length)
 {
     enum { SUMS = 4 * PARTS, VECTORS = SUMS / WIDTH, DEPTH = 32 * SUMS };
@@ -102,8 +102,8 @@ void CAE__LEVEL(cae__add_row_sums)(float *sums, const float *y, int rows, ptrdif
         sums[k] += (float)sum_of(y + k * length, length);
 }
 
-/* byte / 127.5 or byte / 255, correctly rounded, without a division: the inverse is cut in two, and a
- * byte times the first part, a power of two, is exact. */
+/* byte / 127.5 or byte / 255, correctly rounded, without a division: the inverse is cut in two, and
+ * a byte times the first part, a power of two, is exact. */
 void CAE__LEVEL(cae__scale_bytes)(float *restrict out, const unsigned char *restrict bytes,
                                   size_t length, bool is_signed)
 {

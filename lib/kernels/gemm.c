@@ -32,9 +32,9 @@ static const char *blas_name(void)
 
 #else
 
-/* The plain product for builds without BLAS. A piece of a row of C is summed over a stretch of k before
- * it is added: rows of B stream through while it stays in registers and cache, and long sums lose
- * less to rounding. */
+/* The plain product for builds without BLAS. A piece of a row of C is summed over a stretch of k
+ * before it is added: rows of B stream through while it stays in registers and cache, and long sums
+ * lose less to rounding. */
 enum { PIECE = 128, STRETCH = 256 };
 
 static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,

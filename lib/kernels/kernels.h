@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- Windows ---------------------------------------------------------------------------------------- */
+/* --- Windows ---------------------------------------------------------------------------------- */
 
 /* How a kernel slides over an image: position (p, q) of the grid, tap (r, s) touches the pixel
  * (p stride_h + r dilation_h - padding_h, q stride_w + s dilation_w - padding_w), if there is one.
- * A convolution reads the image and writes the grid; a transposed convolution the reverse. Padding is
- * where the image begins: it may be negative when image and grid are parts of larger ones. */
+ * A convolution reads the image and writes the grid; a transposed convolution the reverse. Padding
+ * is where the image begins: it may be negative when image and grid are parts of larger ones. */
 struct cae__window {
     int image_c, image_h, image_w;
     int grid_c, grid_h, grid_w;
@@ -31,7 +31,8 @@ static inline int cae__column_rows(const struct cae__window *w)
     return w->image_c * w->kernel_h * w->kernel_w;
 }
 
-/* A part of the grid: `rows` whole rows, or a piece of one. Its positions are one contiguous run. */
+/* A part of the grid: `rows` whole rows, or a piece of one. Its positions are one
+ * contiguous run. */
 struct cae__tile {
     int row, rows;
     int column, columns;
@@ -54,18 +55,18 @@ static inline ptrdiff_t cae__tile_start(const struct cae__window *w, struct cae_
 /* True when the column matrix is the image itself: one tap, no stride, no padding. */
 bool cae__columns_are_image(const struct cae__window *window);
 
-/* --- Correlation: stride 1, every tap a pointer -------------------------------------------------------- */
+/* --- Correlation: stride 1, every tap a pointer ----------------------------------------------- */
 
 #define CAE__MOST_OUTPUTS 8
 
-/* y [outputs][rows][run] from x [channels][x_rows][...]. Taps are ordered by kernel row, channel, kernel
- * column: t = (r channels + c) kernel_w + s. Tap t of y[k][i][j] lies at
- * offsets[t] + (i - top) x_row + j if it is in a row that exists, 0 <= i - top + r row_step < x_rows, and
- * counts as 0 if not. Columns all exist. */
+/* y [outputs][rows][run] from x [channels][x_rows][...]. Taps are ordered by kernel row,
+ * channel, kernel column: t = (r channels + c) kernel_w + s. Tap t of y[k][i][j] lies at
+ * offsets[t] + (i - top) x_row + j if it is in a row that exists, 0 <= i - top + r row_step
+ * < x_rows, and counts as 0 if not. Columns all exist. */
 struct cae__correlation {
     int outputs, channels, kernel_h, kernel_w;
     const ptrdiff_t *offsets; /* [kernel_h][channels][kernel_w] */
-    const float *weights;     /* by groups of outputs, see cae__group: [group][taps][outputs in it] */
+    const float *weights;     /* by groups of outputs, cae__group: [group][taps][outputs in it] */
     const float *bias;        /* [outputs] or NULL */
     const float *gate;        /* NULL, or [outputs][rows][run] as well, see below */
     int32_t activation;
@@ -76,10 +77,11 @@ struct cae__correlation {
     ptrdiff_t before, after;  /* zeros that correlate writes around every row of y */
 };
 
-/* --- The table of kernels ---------------------------------------------------------------------------------
+/* --- The table of kernels ------------------------------------------------------------------------
  *
- * Everything below is compiled for several instruction sets and chosen at run time. All levels give the
- * same bits but where multiplication and addition fuse or sums have another order: the products. */
+ * Everything below is compiled for several instruction sets and chosen at run time. All
+ * levels give the same bits but where multiplication and addition fuse or sums have another
+ * order: the products. */
 
 struct cae__loss {
     int32_t kind;
@@ -94,16 +96,18 @@ struct cae__kernels {
     /* Without a gate y = activation(sums + bias). With one y = sums * activation'(its input), given
      * gate = activation(its input): the gradient of what lies before. */
     void (*correlate)(const struct cae__correlation *c, float *y, const float *x);
-    /* dw [outputs][channels][kernel_h][kernel_w] += sums over rows and runs of g, shaped as y, times x.
-     * Reads the extents, strides and offsets of `c`. */
+    /* dw [outputs][channels][kernel_h][kernel_w] += sums over rows and runs of g, shaped as y,
+     * times x. Reads the extents, strides and offsets of `c`. */
     void (*correlate_gradient)(const struct cae__correlation *c, float *dw, const float *g,
                                const float *x);
 
-    /* Rows with zeros at their ends: to [rows][before + inside + after], from at its own distance. */
+    /* Rows with zeros at their ends: to [rows][before + inside + after], from at its
+     * own distance. */
     void (*pad_rows)(float *to, const float *from, int64_t rows, ptrdiff_t before, ptrdiff_t inside,
                      ptrdiff_t after, ptrdiff_t from_row);
 
-    /* columns [image_c kernel_h kernel_w][tile length] = the pixels that each tap touches, 0 outside. */
+    /* columns [image_c kernel_h kernel_w][tile length] = the pixels that each tap
+     * touches, 0 outside. */
     void (*im2col)(float *columns, const struct cae__window *window, struct cae__tile tile,
                    const float *image);
     /* The adjoint: add every column entry to the pixel it came from. */
@@ -119,7 +123,8 @@ struct cae__kernels {
     /* sums[k] += sum of row k of y [rows][length]. */
     void (*add_row_sums)(float *sums, const float *y, int rows, ptrdiff_t length);
 
-    /* out[i] = (bytes[i] * 2 - 255) / 255, or bytes[i] / 255: correctly rounded, 0 and 255 exact. */
+    /* out[i] = (bytes[i] * 2 - 255) / 255, or bytes[i] / 255: correctly rounded, 0
+     * and 255 exact. */
     void (*scale_bytes)(float *out, const unsigned char *bytes, size_t length, bool is_signed);
     /* Between [used] rows of `length`, row k at images + k stride, and [length][lanes]; lanes from
      * `used` on are filled with zeros. */
@@ -128,13 +133,13 @@ struct cae__kernels {
     void (*deinterleave)(float *images, const float *lanes_in, size_t length, size_t stride,
                          int lanes, int used);
 
-    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigma normal(seed,
-     * visit, images[l], i), see noise.c; lanes is 1 or 8. */
+    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigma
+     * normal(seed, visit, images[l], i), see noise.c; lanes is 1 or 8. */
     void (*add_noise)(float *out, const float *values, size_t count, int lanes, float sigma,
                       uint64_t seed, uint32_t visit, const uint64_t *images);
 
-    /* dy = dloss/dy scaled by `scale`; returns the sum of the loss over the first `used` lanes. Unused
-     * lanes get gradient 0 and so contribute nothing further down. See loss.c. */
+    /* dy = dloss/dy scaled by `scale`; returns the sum of the loss over the first `used` lanes.
+     * Unused lanes get gradient 0 and so contribute nothing further down. See loss.c. */
     double (*loss_gradient)(const struct cae__loss *loss, float *dy, const float *y,
                             const float *target, size_t pixels, int lanes, int used, float scale);
 };
@@ -156,8 +161,10 @@ int32_t cae__best_cpu(void);
                                          const float *);                                           \
     void cae__pad_rows_##level(float *, const float *, int64_t, ptrdiff_t, ptrdiff_t, ptrdiff_t,   \
                                ptrdiff_t);                                                         \
-    void cae__im2col_##level(float *, const struct cae__window *, struct cae__tile, const float *); \
-    void cae__col2im_##level(float *, const struct cae__window *, struct cae__tile, const float *); \
+    void cae__im2col_##level(float *, const struct cae__window *, struct cae__tile,                \
+                              const float *);                                                      \
+    void cae__col2im_##level(float *, const struct cae__window *, struct cae__tile,                \
+                              const float *);                                                      \
     void cae__bias_activation_##level(float *, int, ptrdiff_t, ptrdiff_t, const float *, int32_t,  \
                                       float);                                                      \
     void cae__activation_backward_##level(float *, const float *, ptrdiff_t, int32_t, float);      \

@@ -6,8 +6,9 @@
 #define TABLE(level)                                                                               \
     {                                                                                              \
         #level, cae__group_##level, cae__correlate_##level, cae__correlate_gradient_##level,       \
-            cae__pad_rows_##level, cae__im2col_##level, cae__col2im_##level, cae__bias_activation_##level,                \
-            cae__activation_backward_##level, cae__add_row_sums_##level,                           \
+            cae__pad_rows_##level, cae__im2col_##level, cae__col2im_##level,                       \
+            cae__bias_activation_##level, cae__activation_backward_##level,                        \
+            cae__add_row_sums_##level,                                                             \
             cae__scale_bytes_##level, cae__interleave_##level, cae__deinterleave_##level,          \
             cae__add_noise_##level, cae__loss_gradient_##level                                     \
     }

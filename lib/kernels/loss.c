@@ -41,8 +41,8 @@ INLINE double total_of(const vector sums[PART_VECTORS])
 }
 
 /* At most PARTS values, of which those beyond `count` are as if they were exact. */
-INLINE void few(int32_t kind, float delta, float *dy, const float *y, const float *target, size_t count,
-                float scale, vector sums[PART_VECTORS])
+INLINE void few(int32_t kind, float delta, float *dy, const float *y, const float *target,
+                size_t count, float scale, vector sums[PART_VECTORS])
 {
     float a[PARTS] = {0}, b[PARTS] = {0};
     memcpy(a, y, count * sizeof *y);
@@ -55,8 +55,8 @@ INLINE void few(int32_t kind, float delta, float *dy, const float *y, const floa
     memcpy(dy, a, count * sizeof *dy);
 }
 
-/* Inlined once for each constant kind, so that the loop has no branch on it. Short sums in float, side by
- * side; the double beyond carries the rest. */
+/* Inlined once for each constant kind, so that the loop has no branch on it. Short sums in float,
+ * side by side; the double beyond carries the rest. */
 INLINE double all_lanes(int32_t kind, float delta, float *dy, const float *y, const float *target,
                         size_t length, float scale)
 {

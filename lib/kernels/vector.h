@@ -1,7 +1,7 @@
 /* vector.h - the vectors of the instruction set that a file is being compiled for.
  *
- * Files listed under `per_level` in lib/meson.build are compiled once for each level of kernels.h, and
- * are plain C in terms of this: as wide as the target's registers, with its number of them. */
+ * Files listed under `per_level` in lib/meson.build are compiled once for each level of kernels.h,
+ * and are plain C in terms of this: as wide as the target's registers, with its number of them. */
 #ifndef CAE_VECTOR_H
 #define CAE_VECTOR_H
 
@@ -37,8 +37,8 @@ typedef int32_t vector_mask __attribute__((vector_size(WIDTH * 4)));
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* The lanes of a, b side by side that are listed; `mask` is a vector of integers of their size. gcc has
- * had its own spelling for longer than the common one. */
+/* The lanes of a, b side by side that are listed; `mask` is a vector of integers of their size. gcc
+ * has had its own spelling for longer than the common one. */
 #if defined __clang__ || __GNUC__ >= 12
 #define SHUFFLE(mask, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -58,8 +58,8 @@ INLINE void store(float *to, vector v)
     memcpy(to, &v, sizeof v);
 }
 
-/* A load that is used several times, kept in a register: compilers like to repeat it as an operand in
- * memory instead, and then the loads are what limits. */
+/* A load that is used several times, kept in a register: compilers like to repeat it as an operand
+ * in memory instead, and then the loads are what limits. */
 INLINE vector load_once(const float *from)
 {
     vector v = load(from);
@@ -84,9 +84,9 @@ INLINE vector keep(vector v, vector_mask mask)
     return (vector)((vector_mask)v & mask);
 }
 
-/* The sums of all lanes of each of `count` vectors, in order; overwrites the vectors. A tree, so its
- * rounding does not grow with the width: lanes are added half on half, and the halves of two vectors fill
- * one again. `sums` has room for whole vectors. */
+/* The sums of all lanes of each of `count` vectors, in order; overwrites the vectors. A tree, so
+ * its rounding does not grow with the width: lanes are added half on half, and the halves of two
+ * vectors fill one again. `sums` has room for whole vectors. */
 #if WIDTH == 16
 #define EVEN_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define ODD_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
@@ -131,7 +131,8 @@ INLINE void sums_of_lanes(float *sums, vector *vectors, const int count)
     int left = count;
     UNROLL for (int half = WIDTH / 2; half > 0; half /= 2) {
         UNROLL for (int i = 0; i < left; i += 2)
-            vectors[i / 2] = add_halves(vectors[i], i + 1 < left ? vectors[i + 1] : (vector){0}, half);
+            vectors[i / 2] =
+                add_halves(vectors[i], i + 1 < left ? vectors[i + 1] : (vector){0}, half);
         left = (left + 1) / 2;
     }
     UNROLL for (int i = 0; i < left; i++)
@@ -144,7 +145,8 @@ INLINE vector select(vector_mask mask, vector a, vector b)
     return (vector)(((vector_mask)a & mask) | ((vector_mask)b & ~mask));
 }
 
-/* Sums that have the same bits at every level are kept in sixteen parts, in as many vectors as that takes. */
+/* Sums that have the same bits at every level are kept in sixteen parts, in as many vectors
+ * as that takes. */
 enum { PARTS = 16, PART_VECTORS = PARTS / WIDTH };
 
 /* 64-bit lanes of which the low halves count. */

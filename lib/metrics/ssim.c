@@ -5,8 +5,8 @@
  *
  * averaged over all positions where the window fits, then over channels. Two conventions: the
  * paper's 11x11 Gaussian with sigma 1.5 and population moments, and scikit-image's default, a
- * uniform 7x7 window with sample moments. Both windows are separable: rows are filtered as they come
- * into a ring as high as the window, columns when it is full. */
+ * uniform 7x7 window with sample moments. Both windows are separable: rows are filtered as they
+ * come into a ring as high as the window, columns when it is full. */
 #include "metrics.h"
 
 #include <math.h>

@@ -49,5 +49,6 @@ void cae__layer_backward(const struct cae__stage *stage, float *dw, float *db, f
         finish = (struct cae__finish){
             .gate = x, .activation = before->activation, .slope = before->slope,
             .margin = stage->dx_margin, .gate_margin = stage->in_margin};
-    (l->transposed ? gather : scatter)(stage, stage->direct.input_gradient, dx, dy, finish, scratch);
+    (l->transposed ? gather : scatter)(stage, stage->direct.input_gradient, dx, dy, finish,
+                                       scratch);
 }

@@ -4,9 +4,9 @@
  *   scatter           image[i][.] = sum over g, taps of w[g][i][tap] grid[g][p] at that pixel
  *   weight gradient   dw[g][i][tap] += sum over p of grid[g][p] image[i][pixel of (p, tap)]
  *
- * with grid [G][P][Q][B], image [I][H][W][B], w [G][I][R][S]. A convolution goes forward by gather, a
- * transposed convolution by scatter; each is the other's input gradient. `gemm` makes matrix products
- * of them, for every geometry; `direct` correlates in place, for stride 1. */
+ * with grid [G][P][Q][B], image [I][H][W][B], w [G][I][R][S]. A convolution goes forward by gather,
+ * a transposed convolution by scatter; each is the other's input gradient. `gemm` makes matrix
+ * products of them, for every geometry; `direct` correlates in place, for stride 1. */
 #ifndef CAE_ENGINE_H
 #define CAE_ENGINE_H
 
@@ -30,7 +30,8 @@ void cae__gemm_weight_gradient(const struct cae__stage *stage, float *dw, const 
                                const float *image, float *scratch);
 /* Floats of scratch that any of the three needs. */
 uint64_t cae__gemm_scratch(const struct cae__stage *stage);
-/* Is it better to multiply tap by tap, without columns? Where the stride is 1 and channels are many. */
+/* Is it better to multiply tap by tap, without columns? Where the stride is 1 and
+ * channels are many. */
 bool cae__gemm_slices(const struct cae__stage *stage);
 
 void cae__direct_gather(const struct cae__stage *stage, float *grid, const float *image,

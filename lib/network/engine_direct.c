@@ -1,8 +1,8 @@
 /* engine_direct.c - the operations of a window as correlations, for stride 1.
  *
  *   gather    grid[g][p]  = sum w[g][i][r] image[i][p + r d - padding]
- *   scatter   image[i][y] = sum w[g][i][r] grid[g][y + padding - r d], which with taps in reverse is
- *             sum w[g][i][R - 1 - r] grid[g][y + r d - ((R - 1) d - padding)]
+ *   scatter   image[i][y] = sum w[g][i][r] grid[g][y + padding - r d], which with taps in reverse
+ *             is sum w[g][i][R - 1 - r] grid[g][y + r d - ((R - 1) d - padding)]
  *
  * So both correlate. Rows outside the source are left out by the kernel. Columns outside have to be
  * there, as zeros at the ends of rows: the layer that makes an array writes them (its margin), or,
@@ -14,10 +14,11 @@ bool cae__direct_fits(const struct cae__layer *l)
     return l->stride_h == 1 && l->stride_w == 1;
 }
 
-/* --- What correlate reads ---------------------------------------------------------------------------- */
+/* --- What correlate reads --------------------------------------------------------------------- */
 
-/* A source of channels x h x w, with its margins or in its frame, in which `top` rows and `left` columns
- * of zeros come first and `width` columns are needed in all. Negative: rows and columns to leave out. */
+/* A source of channels x h x w, with its margins or in its frame, in which `top` rows and `left`
+ * columns of zeros come first and `width` columns are needed in all. Negative: rows and columns
+ * to leave out. */
 static struct cae__view view_of(int channels, int h, int w, struct cae__margin margin,
                                 struct cae__frame frame, int64_t top, int64_t left, int64_t width,
                                 int lanes)
@@ -32,8 +33,8 @@ static struct cae__view view_of(int channels, int h, int w, struct cae__margin m
         view.plane = view.source_plane;
         view.start = (ptrdiff_t)(-view.left * lanes);
     } else {
-        /* In 64 bits whatever a pointer has: zeros around a narrow source may pass 2^32, and a copy of that
-         * length is refused by its length. */
+        /* In 64 bits whatever a pointer has: zeros around a narrow source may pass 2^32, and a copy
+         * of that length is refused by its length. */
         const int64_t plane = h * width * lanes;
         view.row = (ptrdiff_t)(width * lanes);
         view.plane = (ptrdiff_t)plane;
@@ -72,7 +73,8 @@ static struct cae__margin margin_of(const struct cae__view *v, int w)
 /* Only where everything that reads the array is direct and so knows of margins. */
 struct cae__margin cae__direct_in_margin(const struct cae__stage *stage, bool trainable)
 {
-    const struct cae__view *v = stage->layer->transposed ? &stage->scatter.view : &stage->gather.view;
+    const struct cae__view *v =
+        stage->layer->transposed ? &stage->scatter.view : &stage->gather.view;
     return stage->direct.forward && (!trainable || (stage->direct.input_gradient &&
                                                     stage->direct.weight_gradient))
                ? margin_of(v, stage->in_w)
@@ -81,7 +83,8 @@ struct cae__margin cae__direct_in_margin(const struct cae__stage *stage, bool tr
 
 struct cae__margin cae__direct_dy_margin(const struct cae__stage *stage)
 {
-    const struct cae__view *v = stage->layer->transposed ? &stage->gather.view : &stage->scatter.view;
+    const struct cae__view *v =
+        stage->layer->transposed ? &stage->gather.view : &stage->scatter.view;
     return stage->direct.input_gradient && stage->direct.weight_gradient
                ? margin_of(v, stage->out_w)
                : (struct cae__margin){0};
@@ -98,7 +101,8 @@ const float *cae__direct_fetch(const struct cae__stage *stage, const struct cae_
     const int lanes = stage->window.lanes;
     if (v->in_place)
         return source + v->start;
-    const int64_t first = clamp(v->left, 0, v->width), end = clamp(v->left + v->there, first, v->width);
+    const int64_t first = clamp(v->left, 0, v->width);
+    const int64_t end = clamp(v->left + v->there, first, v->width);
     const ptrdiff_t before = (ptrdiff_t)first * lanes, inside = (ptrdiff_t)(end - first) * lanes;
     source += (first - v->left) * lanes;
     for (int c = 0; c < channels; c++)
@@ -107,7 +111,7 @@ const float *cae__direct_fetch(const struct cae__stage *stage, const struct cae_
     return scratch;
 }
 
-/* --- Tables: where taps are, and their weights in the order in which they are met ------------------------ */
+/* --- Tables: where taps are, and their weights in the order in which they are met ------------- */
 
 size_t cae__direct_taps(const struct cae__stage *stage)
 {
@@ -141,7 +145,7 @@ void cae__direct_aim(struct cae__stage *stage)
 static void pack(struct cae__correlator *c, const struct cae__stage *stage, int outputs,
                  ptrdiff_t output_stride, ptrdiff_t channel_stride, bool reversed)
 {
-    const int taps = stage->window.kernel_h * stage->window.kernel_w, s_count = stage->window.kernel_w;
+    const int s_count = stage->window.kernel_w, taps = stage->window.kernel_h * s_count;
     float *packed = c->weights;
     for (int first = 0, group; first < outputs; first += group) {
         group = stage->kernels->group(outputs - first);
@@ -193,7 +197,7 @@ uint64_t cae__direct_scratch(const struct cae__stage *stage)
     return larger(stage->gather.view.length, stage->scatter.view.length);
 }
 
-/* --- The operations ------------------------------------------------------------------------------------------ */
+/* --- The operations --------------------------------------------------------------------------- */
 
 /* Results of h x w, between margins, from a source of so many rows. */
 static struct cae__correlation correlation(const struct cae__correlator *c,
@@ -224,7 +228,8 @@ static void correlate(const struct cae__stage *stage, struct cae__correlation *c
     c->slope = finish.slope;
     if (finish.gate) {
         c->gate = finish.gate + (ptrdiff_t)finish.gate_margin.left * lanes;
-        c->gate_row = c->run + ((ptrdiff_t)finish.gate_margin.left + finish.gate_margin.right) * lanes;
+        c->gate_row =
+            c->run + ((ptrdiff_t)finish.gate_margin.left + finish.gate_margin.right) * lanes;
         c->gate_plane = c->rows * c->gate_row;
     }
     stage->kernels->correlate(c, y + c->before, x);

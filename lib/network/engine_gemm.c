@@ -5,9 +5,9 @@
  *   scatter           image = col2im(w^T grid)
  *   weight gradient   dw   += grid im2col(image)^T
  *
- * The grid is worked tile by tile, each small enough for its columns to stay in the cache. Where the
- * columns are the image itself nothing is copied; nor where stride 1 and many channels let a product for
- * each tap read its pixels where they are:
+ * The grid is worked tile by tile, each small enough for its columns to stay in the cache. Where
+ * the columns are the image itself nothing is copied; nor where stride 1 and many channels let a
+ * product for each tap read its pixels where they are:
  *   gather, scatter   y[.][row piece] = sum over taps of w[tap] x[.][the same piece, shifted]
  * geometry.c has proved that every extent fits
  * the int that BLAS counts with. */
@@ -38,7 +38,7 @@ static void finish_rows(const struct cae__kernels *kernels, float *y, int rows, 
                                          f.activation, f.slope);
 }
 
-/* --- Tap by tap ------------------------------------------------------------------------------------------ */
+/* --- Tap by tap ------------------------------------------------------------------------------- */
 
 /* From 32 channels on a product is worth its call, and rows of 16 floats the piece. */
 #define MANY_CHANNELS 32
@@ -62,8 +62,8 @@ static int piece_of(int outputs, int channels, int run)
 }
 
 /* Results [outputs][h][w] of a correlation, see engine_direct.c, from so many source rows. */
-static void slices(const struct cae__stage *stage, const struct cae__correlator *c, int outputs, int h,
-                   int w, int source_h, float *y, const float *x, struct cae__finish finish)
+static void slices(const struct cae__stage *stage, const struct cae__correlator *c, int outputs,
+                   int h, int w, int source_h, float *y, const float *x, struct cae__finish finish)
 {
     const struct cae__window *window = &stage->window;
     const int channels = c->channels, run = w * window->lanes, plane = h * run;
@@ -93,8 +93,8 @@ static void slices(const struct cae__stage *stage, const struct cae__correlator 
         }
 }
 
-/* The weight gradient of one tap is a matrix [G][I], summed over row pieces in `sum` and then added where
- * the tap's weights are. */
+/* The weight gradient of one tap is a matrix [G][I], summed over row pieces in `sum` and then added
+ * where the tap's weights are. */
 static void gradient_slices(const struct cae__stage *stage, float *dw, const float *grid,
                             const float *image, float *sum)
 {
@@ -112,8 +112,9 @@ static void gradient_slices(const struct cae__stage *stage, float *dw, const flo
                 continue;
             for (int at = 0; at < run; at += piece) {
                 cae__gemm(CAE__PLAIN, CAE__TRANSPOSED, w->grid_c, w->image_c,
-                          run - at < piece ? run - at : piece, grid + (ptrdiff_t)i * run + at, plane,
-                          tap + (i + down) * v->row + at, (int)v->plane, beta, sum, w->image_c);
+                          run - at < piece ? run - at : piece, grid + (ptrdiff_t)i * run + at,
+                          plane, tap + (i + down) * v->row + at, (int)v->plane, beta, sum,
+                          w->image_c);
                 beta = 1.0f;
             }
         }
@@ -123,7 +124,7 @@ static void gradient_slices(const struct cae__stage *stage, float *dw, const flo
     }
 }
 
-/* --- By columns --------------------------------------------------------------------------------------------- */
+/* --- By columns ------------------------------------------------------------------------------- */
 
 /* Rows of a tile's column matrix and the distance between them. */
 struct columns {
@@ -149,8 +150,8 @@ void cae__gemm_gather(const struct cae__stage *stage, float *grid, const float *
 
     if (stage->gather.sliced) {
         slices(stage, &stage->gather, w->grid_c, w->grid_h, w->grid_w, w->image_h, grid,
-               cae__direct_fetch(stage, &stage->gather.view, image, w->image_c, w->image_h, scratch),
-               finish);
+               cae__direct_fetch(stage, &stage->gather.view, image, w->image_c, w->image_h,
+                                  scratch), finish);
         return;
     }
     for (int64_t i = 0; i < stage->tiles; i++) {

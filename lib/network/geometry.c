@@ -17,8 +17,8 @@ static int64_t conv_transpose_extent(int64_t in, int kernel, int stride, int pad
            output_padding + 1;
 }
 
-/* Of a side, so that with its padding, a kernel's reach (1023 * 65535) or what rounds it up to whole tiles
- * it still is an int. */
+/* Of a side, so that with its padding, a kernel's reach (1023 * 65535) or what rounds it up to
+ * whole tiles it still is an int. */
 #define MOST_SIDE (1 << 30)
 
 /* False when channels * h * w * lanes passes what BLAS counts with. */
@@ -57,8 +57,8 @@ cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
     if (!length_fits(&stage->in_length, l->in_channels, in_h, in_w, lanes) ||
         !length_fits(&stage->out_length, l->out_channels, out_h, out_w, lanes))
         return cae__fail(context, CAE_ERR_SHAPE,
-                         "%s: %dx%d -> %" PRId64 "x%" PRId64 " passes 2^31 - 1 values or 2^30 a side",
-                         cae__layer_label(l, index).text, in_h, in_w, out_h, out_w);
+                         "%s: %dx%d -> %" PRId64 "x%" PRId64 " passes 2^31 - 1 values or 2^30 a "
+                         "side", cae__layer_label(l, index).text, in_h, in_w, out_h, out_w);
     stage->out_h = (int)out_h;
     stage->out_w = (int)out_w;
     stage->window = (struct cae__window){
@@ -78,7 +78,7 @@ cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
     return CAE_OK;
 }
 
-/* --- Parts of an image ------------------------------------------------------------------------------ */
+/* --- Parts of an image ------------------------------------------------------------------------ */
 
 static int64_t floor_divide(int64_t a, int64_t b)
 {
@@ -90,9 +90,9 @@ static int clamp(int64_t x, int low, int high)
     return x < low ? low : x > high ? high : (int)x;
 }
 
-/* Convolution: output p reads p stride - padding + (0 .. reach). Transposed: input p writes those, so
- * output y comes from the p with (y + padding - reach) / stride <= p <= (y + padding) / stride. Where
- * nothing is needed one input is kept, so that no extent is 0. */
+/* Convolution: output p reads p stride - padding + (0 .. reach). Transposed: input p writes those,
+ * so output y comes from the p with (y + padding - reach) / stride <= p <= (y + padding) / stride.
+ * Where nothing is needed one input is kept, so that no extent is 0. */
 struct cae__span cae__span_needed(const struct cae__layer *l, bool vertical, struct cae__span out,
                                   int extent)
 {
@@ -133,12 +133,15 @@ void cae__stage_crop(struct cae__stage *stage, struct cae__span in_h, struct cae
     stage->out_w = out_w.end - out_w.first;
     const size_t lanes = (size_t)w->lanes;
     stage->in_length = (size_t)l->in_channels * (size_t)stage->in_h * (size_t)stage->in_w * lanes;
-    stage->out_length = (size_t)l->out_channels * (size_t)stage->out_h * (size_t)stage->out_w * lanes;
+    stage->out_length =
+        (size_t)l->out_channels * (size_t)stage->out_h * (size_t)stage->out_w * lanes;
     w->image_h = l->transposed ? stage->out_h : stage->in_h;
     w->image_w = l->transposed ? stage->out_w : stage->in_w;
     w->grid_h = l->transposed ? stage->in_h : stage->out_h;
     w->grid_w = l->transposed ? stage->in_w : stage->out_w;
-    w->padding_h = cropped_padding(l->transposed, l->padding_h, l->stride_h, in_h.first, out_h.first);
-    w->padding_w = cropped_padding(l->transposed, l->padding_w, l->stride_w, in_w.first, out_w.first);
+    w->padding_h =
+        cropped_padding(l->transposed, l->padding_h, l->stride_h, in_h.first, out_h.first);
+    w->padding_w =
+        cropped_padding(l->transposed, l->padding_w, l->stride_w, in_w.first, out_w.first);
     stage->tiles = cae__tile_grid(&stage->tile, w);
 }

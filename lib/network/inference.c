@@ -3,8 +3,8 @@
 
 #include <inttypes.h>
 
-/* One call of encode, decode or forward, cut into blocks of `plan.lanes` images, or of large ones into
- * tiles. */
+/* One call of encode, decode or forward, cut into blocks of `plan.lanes` images, or of large
+ * ones into tiles. */
 struct run {
     const cae_context *context;
     const cae_model *model;
@@ -104,7 +104,8 @@ static cae_status run_part(float *y, size_t y_count, const cae_model *model, cae
     cae_status status = cae__check_part(context, model, part);
     if (status != CAE_OK)
         return status;
-    struct run run = {.context = context, .model = model, .part = part, .x = x, .y = y, .count = count};
+    struct run run = {.context = context, .model = model, .part = part, .x = x, .y = y,
+                      .count = count};
     status = cae__plan_init(&run.plan, context, model, part, height, width, count, false);
     if (status != CAE_OK)
         return status;

@@ -8,7 +8,8 @@
 
 #include "../random/random.h"
 
-/* Tensors in the order of a PyTorch nn.Sequential, where an activation takes a number of its own. */
+/* Tensors in the order of a PyTorch nn.Sequential, where an activation takes a number
+ * of its own. */
 static void lay_out_tensors(cae_model *model)
 {
     size_t at = 0;
@@ -290,7 +291,8 @@ cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, in
     cae__part_layers(&first, &end, model, part);
     struct cae__stage stage = {.out_h = height, .out_w = width};
     for (int i = first; i < end && status == CAE_OK; i++)
-        status = cae__stage_init(context, &stage, &model->layers[i], i, stage.out_h, stage.out_w, 1);
+        status = cae__stage_init(context, &stage, &model->layers[i], i, stage.out_h, stage.out_w,
+                                 1);
     if (status != CAE_OK)
         return status;
     if (out_channels)

@@ -6,7 +6,7 @@
 #include "../data/data.h"
 #include "../kernels/kernels.h"
 
-/* --- Description ---------------------------------------------------------------------------------- */
+/* --- Description ------------------------------------------------------------------------------ */
 
 /* One layer as the user described it; every number has been checked. */
 struct cae__layer {
@@ -37,10 +37,10 @@ struct cae__label cae__layer_label(const struct cae__layer *layer, int index);
 cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer);
 int cae__spec_encoder(const cae_spec *spec);
 
-/* --- Geometry: the only code that computes an output size -------------------------------------------- */
+/* --- Geometry: the only code that computes an output size ------------------------------------- */
 
-/* Columns of zeros at the ends of the rows of an array between two layers, so that the second need not
- * make a copy with them. */
+/* Columns of zeros at the ends of the rows of an array between two layers, so that the second need
+ * not make a copy with them. */
 struct cae__margin {
     int left, right;
 };
@@ -54,7 +54,7 @@ struct cae__frame {
 /* What a correlation reads: the source itself or a copy with zeros at the ends of its rows, see
  * engine_direct.c. */
 struct cae__view {
-    int64_t top, left, width, there; /* columns: zeros before, all that is needed, those of the source */
+    int64_t top, left, width, there; /* columns: zeros before, all that is needed, the source's */
     ptrdiff_t source_row, source_plane;
     bool in_place;
     ptrdiff_t row, plane, start; /* distances in what is read, and where it begins in place */
@@ -90,8 +90,8 @@ struct cae__stage {
     } direct; /* which engine does what */
 };
 
-/* Sizes and window of a layer. CAE_ERR_SHAPE when the kernel does not fit the input or a buffer would
- * pass 2^31 - 1 floats, which is what BLAS counts with. `index` is for the error text. */
+/* Sizes and window of a layer. CAE_ERR_SHAPE when the kernel does not fit the input or a buffer
+ * would pass 2^31 - 1 floats, which is what BLAS counts with. `index` is for the error text. */
 cae_status cae__stage_init(const cae_context *context, struct cae__stage *stage,
                            const struct cae__layer *layer, int index, int in_h, int in_w,
                            int lanes);
@@ -114,7 +114,7 @@ struct cae__span cae__span_needed(const struct cae__layer *layer, bool vertical,
 void cae__stage_crop(struct cae__stage *stage, struct cae__span in_h, struct cae__span in_w,
                      struct cae__span out_h, struct cae__span out_w);
 
-/* --- Model ------------------------------------------------------------------------------------------------ */
+/* --- Model ------------------------------------------------------------------------------------ */
 
 struct cae__tensor {
     char name[24];
@@ -150,7 +150,7 @@ bool cae__all_finite(const float *values, size_t count);
 void cae__part_layers(int *first, int *end, const cae_model *model, int32_t part);
 cae_status cae__check_part(const cae_context *context, const cae_model *model, int32_t part);
 
-/* --- Plan: some consecutive layers at one size, ready to run ------------------------------------------------ */
+/* --- Plan: some consecutive layers at one size, ready to run ---------------------------------- */
 
 struct cae__plan {
     struct cae__stage *stages;
@@ -168,8 +168,8 @@ struct cae__plan {
 cae_status cae__plan_init(struct cae__plan *plan, const cae_context *context,
                           const cae_model *model, int32_t part, int height, int width,
                           int64_t count, bool trainable);
-/* Point a plan for single images at a part of its output. Lengths and scratch change. A frame says that
- * x, or y, is that part of a larger array; only where the first, or last, stage
+/* Point a plan for single images at a part of its output. Lengths and scratch change. A frame
+ * says that x, or y, is that part of a larger array; only where the first, or last, stage
  * goes forward directly. */
 void cae__plan_crop(struct cae__plan *plan, struct cae__span rows, struct cae__span columns,
                     struct cae__frame in, struct cae__frame out);
@@ -186,20 +186,21 @@ void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, floa
 void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, float *gradient,
                         float *spare, float *parameters, float *scratch);
 
-/* Run a block from x to y without keeping what lies between: that goes back and forth between the two
- * buffers, of `longest` floats. y may be one of them, x buffers[0]. */
+/* Run a block from x to y without keeping what lies between: that goes back and forth between the
+ * two buffers, of `longest` floats. y may be one of them, x buffers[0]. */
 void cae__plan_run(const struct cae__plan *plan, float *y, const float *x, float *const buffers[2],
                    float *scratch);
 
-/* Run `count` images in tiles that are computed apart. `whole` is a plan for single images of that size. */
+/* Run `count` images in tiles that are computed apart. `whole` is a plan for single images
+ * of that size. */
 cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t part,
                           const struct cae__plan *whole, float *y, const float *x, int64_t count);
 
-/* --- Layers -------------------------------------------------------------------------------------------------- *
+/* --- Layers ------------------------------------------------------------------------------------ *
  *
  * Forward overwrites y. Backward adds to dw and db and overwrites dx, which is NULL below the first
- * layer; db is NULL without bias. Gradients are those before an activation: dy of this layer's, dx of
- * the one of layer `before`, which made x; NULL when x is what it is. */
+ * layer; db is NULL without bias. Gradients are those before an activation: dy of this layer's, dx
+ * of the one of layer `before`, which made x; NULL when x is what it is. */
 
 void cae__layer_forward(const struct cae__stage *stage, float *y, const float *x, float *scratch);
 void cae__layer_backward(const struct cae__stage *stage, float *dw, float *db, float *dx,

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* --- Which engine ------------------------------------------------------------------------------------ */
+/* --- Which engine ----------------------------------------------------------------------------- */
 
 /* Rows this long fill the vectors of every level; shorter ones are left to matrix products. */
 #define SHORT_RUN 16
@@ -51,7 +51,7 @@ static void measure(struct cae__plan *plan, const struct cae__stage *stage)
                                   larger(stage->in_length, stage->out_length));
 }
 
-/* --- Tables: offsets and packed weights of all stages in one block -------------------------------------- */
+/* --- Tables: offsets and packed weights of all stages in one block ---------------------------- */
 
 struct needs {
     bool gather, scatter; /* packed weights */
@@ -78,7 +78,8 @@ static size_t padded(size_t floats)
     return (floats + 15) / 16 * 16;
 }
 
-static cae_status allocate_tables(struct cae__plan *plan, const cae_context *context, bool trainable)
+static cae_status allocate_tables(struct cae__plan *plan, const cae_context *context,
+                                  bool trainable)
 {
     size_t offsets = 0, floats = 0;
     for (int i = 0; i < plan->count; i++) {
@@ -123,7 +124,7 @@ static cae_status allocate_tables(struct cae__plan *plan, const cae_context *con
     return CAE_OK;
 }
 
-/* --- Making ------------------------------------------------------------------------------------------------ */
+/* --- Making ----------------------------------------------------------------------------------- */
 
 void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part)
 {
@@ -171,8 +172,8 @@ static size_t length_with(struct cae__margin margin, size_t length, int w)
     return floats > SIZE_MAX ? SIZE_MAX : (size_t)floats;
 }
 
-/* Between two layers that both compute directly, one writes what the other needs around its rows: the
- * lower one y, the upper one its gradient. */
+/* Between two layers that both compute directly, one writes what the other needs around its rows:
+ * the lower one y, the upper one its gradient. */
 static void set_margins(struct cae__plan *plan, bool trainable)
 {
     for (int i = 1; i < plan->count; i++) {
@@ -216,8 +217,8 @@ static cae_status init(struct cae__plan *plan, const cae_context *context, const
 }
 
 /* Eight images side by side: runs of whole vectors on every machine, and a block of the reference
- * network that stays within a common L2 cache (docs/architecture.md has the measurement). The rows of
- * large images are long enough by themselves, and eight of them would only cost memory. */
+ * network that stays within a common L2 cache (docs/architecture.md has the measurement). The rows
+ * of large images are long enough by themselves, and eight of them would only cost memory. */
 #define LARGE 65536 /* pixels */
 
 /* What becomes of an image on its way: a decoder may enlarge it. */
@@ -294,7 +295,7 @@ void cae__plan_finish(struct cae__plan *plan, const cae_context *context)
     plan->stages = NULL;
 }
 
-/* --- Running ------------------------------------------------------------------------------------------------ */
+/* --- Running ---------------------------------------------------------------------------------- */
 
 void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *scratch)
 {

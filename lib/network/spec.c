@@ -107,7 +107,9 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
                          "%dx%d", label.text, l->output_padding_h, l->output_padding_w,
                          l->stride_h, l->stride_w, l->dilation_h, l->dilation_w);
     if (spec->parameters + parameters_of(l) > INT32_MAX)
-        return cae__fail(context, CAE_ERR_SHAPE, "%s: the network would have more than 2^31 - 1 weights and biases", label.text);
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "%s: the network would have more than 2^31 - 1 weights and biases",
+                         label.text);
     if (spec->count == MOST_LAYERS)
         return cae__fail(context, CAE_ERR_ARGUMENT, "more than %d layers", MOST_LAYERS);
 

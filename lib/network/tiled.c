@@ -1,18 +1,20 @@
 /* tiled.c - a large image in parts, so that memory is bounded by the part and not by the image.
  *
- * A tile of the output is computed from the part of the input that it can see, layer by layer: where
- * tiles meet, the pixels that both need are computed by both, and the result is that of the whole image
- * (to the bit, but for layers that are matrix products, whose sums depend on their shape). Tiles are
- * the same whatever the number of threads; each worker has a plan of its own to point at them. */
+ * A tile of the output is computed from the part of the input that it can see, layer by layer:
+ * where tiles meet, the pixels that both need are computed by both, and the result is that of the
+ * whole image (to the bit, but for layers that are matrix products, whose sums depend on their
+ * shape). Tiles are the same whatever the number of threads; each worker has a plan of its own to
+ * point at them. */
 #include "network.h"
 
 #include <string.h>
 
-/* Values of the longest array between two layers, in one tile: with the next one and its copies within a
- * common L2 cache. Smaller tiles compute more pixels twice. */
+/* Values of the longest array between two layers, in one tile: with the next one and its copies
+ * within a common L2 cache. Smaller tiles compute more pixels twice. */
 #define TILE_VALUES 131072
-/* Tiles are this much wider and lower than square, though not lower than that: long rows for the vectors,
- * and what tiles above each other compute twice must not be most of it. Measured on a 4000x3000 photo. */
+/* Tiles are this much wider and lower than square, though not lower than that: long rows for
+ * the vectors, and what tiles above each other compute twice must not be most of it. Measured
+ * on a 4000x3000 photo. */
 #define STRETCH 4
 #define LEAST_HEIGHT 32
 
@@ -55,13 +57,14 @@ static size_t place(int w, struct cae__span rows, struct cae__span columns)
     return (size_t)rows.first * (size_t)w + (size_t)columns.first;
 }
 
-/* Layers that are computed directly read and write in the middle of the images; for others the tile is
- * cut out and put back. */
+/* Layers that are computed directly read and write in the middle of the images; for others the tile
+ * is cut out and put back. */
 static void run_tile(void *job, int64_t index, int worker)
 {
     const struct tiled *t = job;
     struct cae__plan *plan = &t->plans[worker];
-    const int64_t tiles = (int64_t)t->rows * t->columns, image = index / tiles, tile = index % tiles;
+    const int64_t tiles = (int64_t)t->rows * t->columns;
+    const int64_t image = index / tiles, tile = index % tiles;
     const struct cae__span rows = piece(tile / t->columns, t->rows, t->out_h);
     const struct cae__span columns = piece(tile % t->columns, t->columns, t->out_w);
     const float *x = t->x + (size_t)image * (size_t)t->in_c * (size_t)t->in_h * (size_t)t->in_w;
@@ -128,7 +131,8 @@ cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t 
     const struct cae__stage *first = &whole->stages[0], *last = &whole->stages[whole->count - 1];
     struct tiled t = {.context = context, .x = x, .y = y,
                       .in_c = first->layer->in_channels, .in_h = first->in_h, .in_w = first->in_w,
-                      .out_c = last->layer->out_channels, .out_h = last->out_h, .out_w = last->out_w};
+                      .out_c = last->layer->out_channels, .out_h = last->out_h,
+                      .out_w = last->out_w};
     if (first->direct.forward)
         t.in = (struct cae__frame){t.in_w, (ptrdiff_t)t.in_h * t.in_w};
     if (last->direct.forward)

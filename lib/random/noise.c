@@ -4,11 +4,12 @@
  *   u1 = ((word0 >> 8) + 1) 2^-24 in (0, 1]    u2 = (word1 >> 8) 2^-24 in [0, 1)
  *   n0 = sqrt(-2 ln u1) cos(2 pi u2)          n1 = sqrt(-2 ln u1) sin(2 pi u2)
  *
- * One counter gives four words and so four normals. CHUNK counters are worked at a time, of one image or
- * of eight interleaved ones, each step a plain loop over arrays that compilers turn into vectors. Logarithm, sine and cosine are short
- * polynomials of our own, because libm's do not vectorize and differ between systems; this file is
- * compiled without contraction of a * b + c, so the noise has the same bits on every machine.
- * 24-bit uniforms bound |n| by sqrt(48 ln 2) = 5.77. */
+ * One counter gives four words and so four normals. CHUNK counters are worked at a time, of one
+ * image or of eight interleaved ones, each step a plain loop over arrays that compilers turn
+ * into vectors. Logarithm, sine and cosine are short polynomials of our own, because libm's do
+ * not vectorize and differ between systems; this file is compiled without contraction of a * b
+ * + c, so the noise has the same bits on every machine. 24-bit uniforms bound |n| by sqrt(48 ln
+ * 2) = 5.77. */
 #include "random.h"
 
 #include "../kernels/kernels.h"
@@ -21,8 +22,8 @@
 #define COUNTERS 64 /* in a block of 256 values of an image */
 #define PI 3.14159265358979f
 
-/* ln x for x in (0, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln m = 2 atanh(s), s = (m-1)/(m+1),
- * |s| <= 0.172, five terms: truncation below 3e-9. */
+/* ln x for x in (0, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln m = 2 atanh(s), s
+ * = (m-1)/(m+1), |s| <= 0.172, five terms: truncation below 3e-9. */
 static float log_of(float x)
 {
     uint32_t bits;
@@ -66,8 +67,8 @@ static void normals(const uint32_t *word0, const uint32_t *word1, float *cosines
     }
 }
 
-/* What a chunk's entries are for: CHUNK / lanes counters of each lane, the words of their Philox counters
- * in 64-bit lanes. */
+/* What a chunk's entries are for: CHUNK / lanes counters of each lane, the words of their Philox
+ * counters in 64-bit lanes. */
 struct chunk {
     uint64_t step[CHUNK], image[CHUNK], tail[CHUNK];
 };
@@ -81,8 +82,9 @@ INLINE void chunk_init(struct chunk *chunk, int lanes, const uint64_t *images)
     }
 }
 
-/* The rounds of philox.c. Words lie in the low halves of 64-bit lanes; what is in the high halves does
- * not count, because multiplications look at low halves and everything else keeps bits in their place. */
+/* The rounds of philox.c. Words lie in the low halves of 64-bit lanes; what is in the high
+ * halves does not count, because multiplications look at low halves and everything else keeps
+ * bits in their place. */
 INLINE void philox(vector_wide c[4], uint64_t seed)
 {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
@@ -160,8 +162,8 @@ INLINE void add_all(float *out, const float *values, size_t count, int lanes, fl
     }
 }
 
-void CAE__LEVEL(cae__add_noise)(float *out, const float *values, size_t count, int lanes, float sigma,
-                                uint64_t seed, uint32_t visit, const uint64_t *images)
+void CAE__LEVEL(cae__add_noise)(float *out, const float *values, size_t count, int lanes,
+                                float sigma, uint64_t seed, uint32_t visit, const uint64_t *images)
 {
     if (lanes == 1) /* constants, for the divisions above */
         add_all(out, values, count, 1, sigma, seed, visit, images);

@@ -47,12 +47,13 @@ static struct state state_of(const cae_trainer *trainer)
     return s;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static void write_state(struct cae__text *text, const struct state *s)
 {
-    cae__text_add(text, "{\"version\":%d,\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"position\":%" PRId64
-                  ",\"updates\":%" PRId64, STATE_VERSION, s->step, s->epoch, s->position, s->updates);
+    cae__text_add(text, "{\"version\":%d,\"step\":%" PRId64 ",\"epoch\":%" PRId64
+                  ",\"position\":%" PRId64 ",\"updates\":%" PRId64,
+                  STATE_VERSION, s->step, s->epoch, s->position, s->updates);
     cae__text_add(text, ",\"loss_sum_bits\":\"%" PRIu64 "\",\"seed\":\"%" PRIu64 "\"",
                   s->loss_sum_bits, s->seed);
     cae__text_add(text, ",\"batch\":%" PRId64 ",\"images\":%" PRId64 ",\"shuffle\":%" PRId64
@@ -93,7 +94,7 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
     return status == CAE_OK ? cae__file_deliver(context, path, data, size) : status;
 }
 
-/* --- Reading -------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static bool parse_u64(uint64_t *value, const char *text)
 {
@@ -134,8 +135,8 @@ static cae_status read_state(struct state *s, const cae_context *context,
 
     if (version != STATE_VERSION)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "trainer state of version %" PRId64 ", libcae %s reads version %d", version,
-                         cae_version_string(), STATE_VERSION);
+                         "trainer state of version %" PRId64 ", libcae %s reads version %d",
+                         version, cae_version_string(), STATE_VERSION);
     double loss_sum = -1.0;
     if (parse_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);

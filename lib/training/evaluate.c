@@ -1,7 +1,7 @@
 /* evaluate.c - a model over a dataset, judged image by image.
  *
- * Blocks run in parallel; every image leaves its figures in a row of its own, and rows are summed in
- * order, so the number of threads changes no bit. */
+ * Blocks run in parallel; every image leaves its figures in a row of its own, and rows are summed
+ * in order, so the number of threads changes no bit. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

@@ -162,8 +162,8 @@ struct update {
     float *new_weight, *new_first, *new_second;
 };
 
-/* Moments of a weight whose gradient stays 0 fade into denormal numbers, of which a processor may make a
- * hundred a microsecond, and never leave them. Rounded to 0 there instead. */
+/* Moments of a weight whose gradient stays 0 fade into denormal numbers, of which a processor may
+ * make a hundred a microsecond, and never leave them. Rounded to 0 there instead. */
 static inline float flushed(float moment)
 {
     return fabsf(moment) < FLT_MIN ? 0.0f : moment;

@@ -17,7 +17,8 @@ cae_status cae__schedule_check(const cae_context *context, const cae_trainer_opt
                          o->warmup_steps);
     if (o->schedule == CAE_SCHEDULE_STEP && o->decay_steps < 1)
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "decay_steps is %" PRId64 ", a step schedule expects >= 1", o->decay_steps);
+                         "decay_steps is %" PRId64 ", a step schedule expects >= 1",
+                         o->decay_steps);
     if (o->schedule == CAE_SCHEDULE_COSINE && o->decay_steps <= o->warmup_steps)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "decay_steps is %" PRId64 ", a cosine schedule expects more than its %"

@@ -29,7 +29,7 @@ cae_status cae_progress_init(cae_progress *progress, uint32_t size)
     return cae__options_init(progress, size, &no_progress, sizeof no_progress);
 }
 
-/* --- Making ---------------------------------------------------------------------------------------- */
+/* --- Making ----------------------------------------------------------------------------------- */
 
 static cae_status check_numbers(const cae_context *context, const cae_trainer_options *o)
 {
@@ -251,7 +251,7 @@ void cae_trainer_destroy(cae_trainer *trainer)
     cae__handle_end(trainer);
 }
 
-/* --- One step ---------------------------------------------------------------------------------------- */
+/* --- One step --------------------------------------------------------------------------------- */
 
 struct batch {
     const cae_trainer *trainer;
@@ -269,12 +269,14 @@ static int64_t image_at(const cae_trainer *trainer, int64_t position)
 {
     const cae_trainer_options *o = &trainer->options;
     return !o->shuffle ? position
-                       : (int64_t)cae__permute((uint64_t)position, (uint64_t)trainer->dataset->count,
+                       : (int64_t)cae__permute((uint64_t)position,
+                                               (uint64_t)trainer->dataset->count,
                                                o->seed, (uint64_t)trainer->now.epoch);
 }
 
 /* Bring images first .. first + used - 1 of the epoch into the lanes of a block. */
-static void load_block(const cae_trainer *trainer, struct cae__workspace *w, int64_t first, int used)
+static void load_block(const cae_trainer *trainer, struct cae__workspace *w, int64_t first,
+                       int used)
 {
     const cae_trainer_options *o = &trainer->options;
     const cae_dataset *d = trainer->dataset;
@@ -363,7 +365,8 @@ static void clip(float *gradient, size_t count, double norm, double most)
         gradient[i] = (float)(gradient[i] * factor);
 }
 
-/* The first image of a batch that holds a value that is not finite, with its noise; -1 when all are. */
+/* The first image of a batch that holds a value that is not finite, with its noise; -1
+ * when all are. */
 static int64_t find_bad_image(const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
@@ -449,8 +452,9 @@ static cae_status update(cae_trainer *trainer, const struct batch *batch)
                         cae__schedule_factor(o, trainer->now.step);
     if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer->number))
         return cae__fail(context, CAE_ERR_NUMERIC,
-                         "step %" PRId64 ": the update with learning rate %g and a gradient of norm "
-                         "%g is not finite; nothing was updated", trainer->now.step + 1, rate, norm);
+                         "step %" PRId64 ": the update with learning rate %g and a gradient of "
+                         "norm %g is not finite; nothing was updated", trainer->now.step + 1,
+                         rate, norm);
     trainer->before = trainer->now;
     trainer->progress_before = trainer->progress;
     advance(trainer, batch->count, loss, norm, rate);

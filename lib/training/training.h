@@ -5,11 +5,11 @@
 #include "../data/data.h"
 #include "../network/network.h"
 
-/* --- Optimizer -------------------------------------------------------------------------------------- *
+/* --- Optimizer --------------------------------------------------------------------------------- *
  *
  * An update reads one copy of the state and writes the other, then they change places: the last
- * update can be taken back when the loss it leads to is not finite. Moments are flat arrays like the
- * parameters; `moment_count` of them exist. */
+ * update can be taken back when the loss it leads to is not finite. Moments are flat arrays like
+ * the parameters; `moment_count` of them exist. */
 struct cae_optimizer {
     struct cae__handle handle;
     cae_model *model;
@@ -35,15 +35,16 @@ void cae__optimizer_exchange(cae_optimizer *optimizer);
 bool cae__optimizer_undo(cae_optimizer *optimizer, uint64_t owner);
 const char *cae__optimizer_name(int32_t kind);
 
-/* --- Schedule ------------------------------------------------------------------------------------------ */
+/* --- Schedule --------------------------------------------------------------------------------- */
 
 cae_status cae__schedule_check(const cae_context *context, const cae_trainer_options *o);
 /* What the base rate is multiplied by at a step, counted from 0. */
 double cae__schedule_factor(const cae_trainer_options *o, int64_t step);
 
-/* --- Trainer --------------------------------------------------------------------------------------------- */
+/* --- Trainer ---------------------------------------------------------------------------------- */
 
-/* Everything that distinguishes one moment of training from another, beside the optimizer's state. */
+/* Everything that distinguishes one moment of training from another, beside the
+ * optimizer's state. */
 struct cae__cursor {
     int64_t step;     /* optimizer steps taken */
     int64_t epoch;    /* epochs completed */

@@ -283,9 +283,9 @@ DESTROYS(trainer, sgd_trainer)
 #define INITS(noun)                                                                                \
     static cae_status init_##noun(struct world *w)                                                 \
     {                                                                                              \
-        cae_##noun noun;                                                                           \
+        cae_##noun o;                                                                              \
         (void)w;                                                                                   \
-        return cae_##noun##_init(&noun, sizeof noun);                                              \
+        return cae_##noun##_init(&o, sizeof o);                                                    \
     }
 
 INITS(context_options)

@@ -344,8 +344,8 @@ START_TEST(nonsense_is_no_trap)
     enter(&environments[COUNT(environments) - 1]);
     for (int i = 0; i < COUNT(nonsense); i++) {
         const double x = nonsense[i];
-        cae_optimizer_options how;
-        cae_trainer_options o;
+        cae_optimizer_options how = {0};
+        cae_trainer_options o = {0};
         cae_evaluation_options e;
         cae_evaluation evaluation;
         cae_conv_options layer;

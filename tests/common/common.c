@@ -140,17 +140,17 @@ uint32_t random_below(uint64_t *state, uint32_t limit)
 void little_endian(void *values, size_t n, size_t width)
 {
     const uint16_t one = 1;
-    unsigned char *at = values, first;
+    unsigned char *number = values, first;
 
     memcpy(&first, &one, sizeof first);
     if (first == 1)
         return;
-    for (size_t i = 0; i < n; i++, at += width)
+    for (size_t i = 0; i < n; i++, number += width)
         for (size_t low = 0, high = width - 1; low < high; low++, high--) {
-            const unsigned char byte = at[low];
+            const unsigned char byte = number[low];
 
-            at[low] = at[high];
-            at[high] = byte;
+            number[low] = number[high];
+            number[high] = byte;
         }
 }
 

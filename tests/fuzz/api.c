@@ -61,7 +61,8 @@ static void *keep(struct machine *m, size_t bytes)
     void *block = calloc(1, bytes ? bytes : 1);
 
     CHECK(block && m->buffer_count < MOST_BUFFERS);
-    return m->buffers[m->buffer_count++] = block;
+    m->buffers[m->buffer_count++] = block;
+    return block;
 }
 
 /* A caller's struct, as long as it says: mostly as filled in, at times of another size, with or without
@@ -464,6 +465,7 @@ static double step_work(const cae_trainer *t)
 
 static void check_progress(const cae_trainer *trainer, const cae_progress *p)
 {
+    CHECK(trainer); /* or it went well with none */
     CHECK(p->step >= 0 && p->epoch >= 0 && p->images >= 0);
     CHECK(p->images <= cae_dataset_count(trainer->dataset));
 }

@@ -22,7 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     ((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #condition))
 _Noreturn void fuzz_fail(const char *file, int line, const char *what);
 
-/* What handles hold before a call that must overwrite them. */
+/* What handles hold before a call that must overwrite them: an address with nothing at it, so that
+ * whoever follows it falls. */
+/* NOLINTNEXTLINE(performance-no-int-to-ptr): it has to be a number, an object could be read */
 #define FUZZ_JUNK ((void *)(uintptr_t)0x5a5a5a50)
 
 /* --- A context that counts -------------------------------------------------------------------- */

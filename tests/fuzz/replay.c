@@ -30,8 +30,8 @@ static void run(const uint8_t *data, size_t size)
     FILE *file = keep ? fopen(keep, "wb") : NULL;
 
     if (file) {
-        fwrite(data, 1, size, file);
-        fclose(file);
+        CHECK(fwrite(data, 1, size, file) == size);
+        CHECK(fclose(file) == 0);
     }
     CHECK(exact);
     memcpy(exact, data, size);
@@ -59,6 +59,7 @@ static size_t mutate(uint8_t *data, size_t size, uint64_t *state)
             break;
         case 3: /* a word comes */
             memmove(data + at + length, data + at, size - at);
+            /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes, which end nowhere */
             memcpy(data + at, word, length);
             size += length;
             break;
@@ -111,6 +112,7 @@ static int visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the folders of a corpus are */
 static void run_path(const char *path)
 {
     struct stat info;

@@ -133,7 +133,7 @@ run_afl()
     runs=$(sed -n 's/^execs_done *: *//p' "$stats" 2>/dev/null)
     edges=$(sed -n 's/^edges_found *: *//p' "$stats" 2>/dev/null)
     cp $build/afl/"$target"/default/queue/id* "$corpus"/ 2>/dev/null || :
-    for failed in $build/afl/"$target"/default/crashes/id* $build/afl/"$target"/default/hangs/id*; do
+    for failed in "$build/afl/$target/default/crashes"/id* "$build/afl/$target/default/hangs"/id*; do
         [ ! -f "$failed" ] || cp "$failed" "$crashes/"
     done
 }

@@ -123,7 +123,7 @@ exchange_files()
     differences=$("$build/x86_64/$exchange" compare "$build/x86_64/files" "$build/$1/files") || return 1
     printf '  x86-64 and %s: %s\n' "$1" "$differences"
     for other in x86_64 $everything; do
-        [ "$other" != "$1" ] && [ -f "$build/$other/files/continued.f32" ] || continue
+        if [ "$other" = "$1" ] || [ ! -f "$build/$other/files/continued.f32" ]; then continue; fi
         ours=$(take_files "$1" "$other") && theirs=$(take_files "$other" "$1") || return 1
         printf '  trained on: %s from %s %s, %s from %s %s\n' "$1" "$other" "$ours" "$other" "$1" "$theirs"
     done

@@ -231,8 +231,12 @@ int main(int argc, char **argv)
     struct sample *samples = calloc(capacity, sizeof *samples);
     struct soak_tenant *tenants = calloc((size_t)o.tenants, sizeof *tenants);
     char directory[] = "/tmp/cae-soak-XXXXXX";
-    if (!samples || !tenants || !mkdtemp(directory))
+    if (!samples || !tenants || !mkdtemp(directory)) {
+        perror("soak");
+        free(tenants);
+        free(samples);
         return 1;
+    }
     struct soak_shared *shared = soak_shared_create(o.seed);
     start_first_thread();
 

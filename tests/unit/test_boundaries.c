@@ -768,7 +768,7 @@ START_TEST(headers_that_pass_the_end)
     unsigned char *file = malloc(10); /* not a byte more, for those who watch memory */
     struct cae__safetensors opened;
     ck_assert_ptr_nonnull(file);
-    memcpy(file, "\2\0\0\0\0\0\0\0{}", 10);
+    memcpy(file, (const unsigned char[10]){2, [8] = '{', '}'}, 10);
     assert_ok(context, cae__safetensors_open(&opened, context, file, 10));
     cae__safetensors_close(&opened, context);
     for (int beyond = 1; beyond <= 8; beyond++) {

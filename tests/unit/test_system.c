@@ -67,12 +67,13 @@ static void note(const char *name)
 }
 
 /* With 64-bit offsets, which are all there are where this runs, some names end in 64 as well. */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's --wrap makes these names */
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, mode_t mode);
 int __wrap_open(const char *path, int flags, mode_t mode)
 {
-    note(flags & O_CREAT ? "create" : flags & O_DIRECTORY ? "directory" : "open");
-    return refused(OPEN) ? -1 : __real_open(path, flags, flags & O_CREAT ? mode : 0);
+    note((flags & O_CREAT) ? "create" : (flags & O_DIRECTORY) ? "directory" : "open");
+    return refused(OPEN) ? -1 : __real_open(path, flags, (flags & O_CREAT) ? mode : 0);
 }
 
 int __wrap_open64(const char *path, int flags, mode_t mode);
@@ -249,6 +250,7 @@ void __wrap_cblas_sgemm(int order, int a_op, int b_op, int m, int n, int k, floa
     __real_cblas_sgemm(order, a_op, b_op, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 #endif
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* --- Saving ----------------------------------------------------------------------------------------- */
 

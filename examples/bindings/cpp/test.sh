@@ -67,7 +67,7 @@ compile() {
     mkdir -p "${output%/*}" || return
     fresh "$output" "$source" && return
     rm -f "$output"
-    # shellcheck disable=SC2046 # words are wanted
+    # shellcheck disable=SC2046,SC2086 # words are wanted
     "$@" -g -pthread -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I"$here/include" \
         $(pkg-config --cflags cae) "$source" -o "$output" ${libraries:-$(pkg-config --libs cae)}
 }
@@ -111,6 +111,7 @@ alone() { # every header includes what it needs
 # without COMMAND...: where neither CMake nor pkg-config can find libcae.
 without() {
     (
+        # shellcheck disable=SC2030 # for this one command
         export PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR="$CAE_SCRATCH/nowhere"
         "$@" -DCMAKE_DISABLE_FIND_PACKAGE_cae=ON
     )
@@ -161,6 +162,7 @@ END
 
 consume_packages() { # libcae from its own package, and none for pkg-config
     library_package && (
+        # shellcheck disable=SC2031 # for this one command
         export PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR="$CAE_SCRATCH/nowhere"
         consume packages -DCMAKE_PREFIX_PATH="$CAE_SCRATCH/prefix;$CAE_SCRATCH/libcae"
     )

@@ -45,6 +45,7 @@ rm -rf "$CAE_SCRATCH/out" "$CAE_SCRATCH/readme"
 mkdir -p "$CAE_SCRATCH/readme" "$CAE_SCRATCH/path/to"
 
 # Go's cache does not know of headers outside of the package: let another header be another flag.
+# shellcheck disable=SC2046 # words are wanted
 header=$(echo '#include <cae/cae.h>' | cc $(pkg-config --cflags cae) -E -P - | cksum | tr ' ' _)
 export CGO_CFLAGS="-g -O2 -DCAE_HEADER_IS=$header"
 
@@ -68,13 +69,16 @@ if [ -f "$model" ]; then
 fi
 
 check "go vet has nothing to say" go vet .
+# shellcheck disable=SC2016 # for the shell that it starts
 check "gofmt has nothing to say" sh -c 'found=$("$(go env GOROOT)/bin/gofmt" -d .) && echo "$found" && test -z "$found"'
 
 # The README's program, in a module of its own with the lines of the README, which find the clone elsewhere.
 ln -sfn "$here/../../.." "$CAE_SCRATCH/path/to/libcae"
+# shellcheck disable=SC2016 # Markdown's fences, no commands
 sed -n '/^```go$/,/^```$/{/^```/d;p;}' README.md >"$CAE_SCRATCH/readme/main.go"
 {
     printf 'module readme\n\ngo 1.%s\n\n' $least
+    # shellcheck disable=SC2016 # the same
     sed -n '/^require cae/,/^```$/{/^```/d;p;}' README.md
 } >"$CAE_SCRATCH/readme/go.mod"
 cd "$CAE_SCRATCH/readme"

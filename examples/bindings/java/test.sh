@@ -5,7 +5,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 skip() { echo "1..0 # SKIP $1"; exit 77; }
 
-command -v javac >/dev/null && command -v java >/dev/null || skip 'no JDK'
+{ command -v javac && command -v java; } >/dev/null || skip 'no JDK'
 javac --release 17 --version >/dev/null 2>&1 || skip 'JDK is older than 17'
 mkdir -p "$CAE_SCRATCH/tmp"
 cd "$CAE_SCRATCH"

@@ -39,7 +39,7 @@ status=0
 cargo test --offline --locked --no-fail-fast >"$log" 2>&1 || status=$?
 sed -n 's/^test \(.*\) \.\.\. \([A-Za-z]*\)$/\2 \1/p' "$log" >"$log.tests"
 while read -r result name; do
-    [ "$result" = ok ] && report 0 "$name" || report 1 "$name"
+    if [ "$result" = ok ]; then report 0 "$name"; else report 1 "$name"; fi
 done <"$log.tests"
 report $status "cargo test builds and ends well"
 [ $status -eq 0 ] || sed 's/^/# /' "$log"
