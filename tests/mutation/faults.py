@@ -273,10 +273,10 @@ fault('file-unlink', 'base/replace.c', 'a failed write leaves its temporary file
 fault('file-mode', 'base/replace.c', 'a replaced file loses its permissions',
       'inherit(descriptor, old);', ';', 'files')
 fault('file-live-writer', 'base/replace.c', "a cleaner takes a live writer's file",
-      'const bool gone = lock(descriptor) && leads_to', 'const bool gone = leads_to', 'files')
+      'const bool gone = lock(descriptor) && leads_to', 'const bool gone = leads_to', 'system')
 fault('file-changed', 'base/file.c', 'a file that is written into while it is read passes',
       'after.st_size == before->st_size && after.st_mtim.tv_sec == before->st_mtim.tv_sec &&',
-      'true ||', 'system files')
+      'true ||', 'system')
 fault('file-eintr', 'base/file.c', 'a signal ends a read', 'if (got < 0 && errno == EINTR)', 'if (0)',
       'system')
 fault('file-short', 'base/file.c', 'a file that shrinks is read for ever', 'if (got == 0)', 'if (0)',

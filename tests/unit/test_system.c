@@ -37,6 +37,7 @@ static size_t most = SIZE_MAX; /* bytes that a read or write moves at a time */
 static long online = -1;      /* what sysconf says, -1: the truth */
 static off_t longer;          /* bytes that stat adds to a size */
 static bool speechless;       /* strerror_r fails */
+static void (*meanwhile)(void); /* what somebody else does during the next read or fsync, once */
 
 static void arm(enum call call, int skip, int times, int error)
 {
@@ -58,6 +59,14 @@ static bool refused(enum call call)
     armed.happened++;
     errno = armed.error;
     return true;
+}
+
+static void let_others_act(void)
+{
+    void (*act)(void) = meanwhile;
+    meanwhile = NULL;
+    if (act)
+        act();
 }
 
 static void note(const char *name)
@@ -88,7 +97,9 @@ ssize_t __wrap_read(int descriptor, void *data, size_t size)
 {
     if (refused(READ))
         return armed.error ? -1 : 0;
-    return __real_read(descriptor, data, size < most ? size : most);
+    const ssize_t result = __real_read(descriptor, data, size < most ? size : most);
+    let_others_act();
+    return result;
 }
 
 ssize_t __real_write(int descriptor, const void *data, size_t size);
@@ -106,6 +117,7 @@ int __wrap_fsync(int descriptor);
 int __wrap_fsync(int descriptor)
 {
     note("fsync");
+    let_others_act();
     return refused(FSYNC) ? -1 : __real_fsync(descriptor);
 }
 
@@ -259,7 +271,7 @@ static cae_context *context;
 static void setup(void)
 {
     disarm();
-    most = SIZE_MAX, online = -1, longer = 0, speechless = false;
+    most = SIZE_MAX, online = -1, longer = 0, speechless = false, meanwhile = NULL;
     directory_setup();
     context = test_context();
 }
@@ -410,6 +422,34 @@ START_TEST(names_that_are_taken)
 }
 END_TEST
 
+static cae_model *another;
+
+static void save_another(void)
+{
+    ck_assert_int_eq(cae_model_save(another, in_directory("another")), CAE_OK);
+}
+
+/* Who saves into the same directory during a save takes another temporary name, and neither cleans up
+ * what the other is writing. */
+START_TEST(two_saves_at_a_time)
+{
+    cae_context *own = test_context();
+    cae_model *model = small_model(context, 1), *loaded = NULL;
+    another = small_model(own, 2);
+    meanwhile = save_another;
+    assert_ok(context, cae_model_save(model, in_directory("model")));
+    ck_assert(!meanwhile);
+    ck_assert_int_eq(entries(), 2);
+    assert_ok(context, cae_model_load(&loaded, context, in_directory("model")));
+    cae_model_destroy(loaded);
+    assert_ok(context, cae_model_load(&loaded, context, in_directory("another")));
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+    cae_model_destroy(another);
+    cae_context_destroy(own);
+}
+END_TEST
+
 /* Where a link leads cannot be seen: neither the link nor what it leads to is touched. */
 START_TEST(a_link_that_cannot_be_followed)
 {
@@ -459,6 +499,27 @@ START_TEST(a_host_without_standard_input)
 END_TEST
 
 /* --- Loading ---------------------------------------------------------------------------------------- */
+
+static void touch(void)
+{
+    const struct timespec now[2] = {{.tv_nsec = UTIME_OMIT}, {1700000000, 5}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, in_directory("model"), now, 0), 0);
+}
+
+/* Half of one model and half of another would be a model like any other. */
+START_TEST(a_file_that_is_written_into_while_it_is_read)
+{
+    cae_model *model = small_model(context, 3), *loaded = NULL;
+    assert_ok(context, cae_model_save(model, in_directory("model")));
+    meanwhile = touch;
+    assert_fails(context, CAE_ERR_IO, cae_model_load(&loaded, context, in_directory("model")));
+    assert_says(context, "changed while it was read");
+    ck_assert_ptr_null(loaded);
+    assert_ok(context, cae_model_load(&loaded, context, in_directory("model")));
+    cae_model_destroy(loaded);
+    cae_model_destroy(model);
+}
+END_TEST
 
 START_TEST(a_load_that_fails)
 {
@@ -663,6 +724,7 @@ int main(void)
     tcase_add_test(saving, interrupted_calls_go_on);
     tcase_add_test(saving, a_directory_that_cannot_be_synced_is_no_failure);
     tcase_add_test(saving, names_that_are_taken);
+    tcase_add_test(saving, two_saves_at_a_time);
     tcase_add_test(saving, a_host_without_standard_input);
     if (STAT_IS_A_FUNCTION)
         tcase_add_test(saving, a_link_that_cannot_be_followed);
@@ -671,6 +733,7 @@ int main(void)
     tcase_set_timeout(loading, 60);
     tcase_add_checked_fixture(loading, setup, teardown);
     tcase_add_test(loading, a_load_that_fails);
+    tcase_add_test(loading, a_file_that_is_written_into_while_it_is_read);
     if (STAT_IS_A_FUNCTION)
         tcase_add_test(loading, a_batch_that_shrinks_while_it_is_read);
     tcase_add_test(loading, a_reason_without_words_has_its_number);
