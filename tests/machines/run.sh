@@ -5,12 +5,13 @@ set -eu
 usage()
 {
     cat <<USAGE
-usage: sh tests/machines/run.sh [MACHINE... | all]
+usage: sh tests/machines/run.sh [--short] [MACHINE... | all]
 
 Installs what is missing (Debian's cross compilers, qemu-user), builds the library with its tests for each
 machine into build/machines/MACHINE, without OpenBLAS and with warnings as errors, and runs them: those of
 suites api, unit and parity in their quick form, and the exchange of files with the machines that were
 there before, x86-64 among them. A line for each machine says how it went.
+--short leaves out, under an emulator, the tests that take most of all: $long.
 
   aarch64 armhf riscv64 s390x   under qemu-user
   i686 musl                     as they are, on an x86-64
@@ -18,6 +19,12 @@ there before, x86-64 among them. A line for each machine says how it went.
 USAGE
 }
 
+long='layers engines determinism'
+short=
+if [ "${1-}" = --short ]; then
+    short=$long
+    shift
+fi
 everything='aarch64 armhf riscv64 s390x i686 musl mingw'
 machines=$everything
 case ${1-all} in
@@ -143,9 +150,20 @@ run_tests()
 {
     emulated=1
     case $1 in i686 | musl) emulated=0 ;; esac
+    # shellcheck disable=SC2046 # a list of words
     CAE_TEST_QUICK=1 CAE_TEST_EMULATED=$emulated nice -n 5 meson test -C "$build/$1" --no-rebuild \
         --num-processes 1 --timeout-multiplier 20 --print-errorlogs \
-        --suite api --suite unit --suite parity >"$build/$1/tests.log" 2>&1
+        --suite api --suite unit --suite parity $(tests_of "$1" $emulated) >"$build/$1/tests.log" 2>&1
+}
+
+# What is left when long tests are left out; nothing, which means all, when they are not.
+tests_of()
+{
+    [ -n "$short" ] && [ "$2" = 1 ] || return 0
+    meson test -C "$build/$1" --list --suite api --suite unit --suite parity 2>/dev/null |
+        sed -n 's|.* / ||p' | while read -r name; do
+            case " $short " in *" $name "*) ;; *) echo "$name" ;; esac
+        done
 }
 
 # The DLL exports what cae.map lists, in its order, and nothing else.
