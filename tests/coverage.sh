@@ -7,8 +7,8 @@ usage()
     cat <<END
 usage: sh tests/coverage.sh [--missing] [--keep]
 
-Builds with gcov's counters into build/coverage, runs the api, unit and parity suites there and prints a
-table of lib/: lines and branches of every file and folder. Fails below $lines % of lines or $branches % of
+Builds with gcov's counters into build/coverage, runs the api, unit and parity suites and disk.py there and
+prints a table of lib/: lines and branches of every file and folder. Fails below $lines % of lines or $branches % of
 branches, or when a test does. What tests cannot reach is listed in tests/coverage-exceptions.txt.
   --missing   also each line that did not run, or not both ways
   --keep      add to what was counted before instead of beginning anew
@@ -31,12 +31,12 @@ done
 cd "$(dirname "$0")/.."
 # shellcheck source=examples/setup.sh
 . examples/setup.sh
-install_missing cc pkg-config meson ninja openblas check
+install_missing cc pkg-config meson ninja openblas check jansson cairo strace
 
 build=build/coverage
 if [ ! -f $build/build.ninja ]; then
     # unoptimized: a line is a line; kernels are optimized in every build
-    quietly meson setup $build -Dbuildtype=debug -Db_coverage=true -Dtools=false
+    quietly meson setup $build -Dbuildtype=debug -Db_coverage=true
 fi
 echo "building in $build"
 quietly meson compile -C $build
@@ -46,6 +46,7 @@ quietly meson compile -C $build
 status=0
 meson test -C $build --no-rebuild --suite api --suite unit --suite parity --timeout-multiplier 10 \
     --print-errorlogs || status=$?
+meson test -C $build --no-rebuild --timeout-multiplier 10 --print-errorlogs disk || status=$?
 # shellcheck disable=SC2086         # a word or none
 python3 tests/coverage.py $build tests/coverage-exceptions.txt --least $lines $branches $missing ||
     status=1
