@@ -337,6 +337,7 @@ START_TEST(nonsense_is_no_trap)
     assert_ok(context, cae_trainer_save(trainer, in_directory("nonsense")));
     checkpoint = file_bytes(in_directory("nonsense"));
     memcpy(file.data + file.size - sizeof bad[0], bad, sizeof bad[0]);
+    little_endian(file.data + file.size - sizeof bad[0], 1, sizeof bad[0]);
     struct bytes lie = edited(checkpoint, "\\\"loss_sum_bits\\\":\\\"0\\\"",
                               "\\\"loss_sum_bits\\\":\\\"9221120237041090560\\\"");
     write_file(in_directory("lie"), lie.data, lie.size);
