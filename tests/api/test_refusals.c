@@ -334,11 +334,11 @@ END_TEST
 
 int main(void)
 {
+    if (test_quick()) /* valgrind has its own malloc before this one */
+        return 77;
     Suite *suite = suite_create("refusals");
     TCase *memory = tcase_create("memory"), *threads = tcase_create("threads");
 
-    if (test_quick()) /* valgrind has its own malloc before this one */
-        return 77;
     tcase_set_timeout(memory, 60);
     tcase_add_unchecked_fixture(memory, directory_setup, directory_teardown);
     tcase_add_test(memory, the_doors_are_used);
