@@ -572,6 +572,8 @@ def read_while(writer, seconds):
     program.kill()
     program.communicate()
     require(said.code == 0, 'exit code %d: %s' % (said.code, said.text))
+    # Who is stopped for a while between two writes leaves a file at rest that is half of each, and nobody
+    # can tell: mixed ones are counted. test_system has the change that must be seen.
     if writer == 'loop':
         require(' 0 changed, 0 refused, 0 mixed' in said.text, 'a file that is replaced: ' + said.text)
     return said.text.strip()

@@ -252,7 +252,7 @@ static int load(const char *path, double seconds)
     }
     printf("%ld first, %ld second, %ld changed, %ld refused, %ld mixed\n", whole[0], whole[1],
            changed, refused, mixed);
-    return mixed || !(whole[0] + whole[1]) ? BROKEN : 0;
+    return whole[0] + whole[1] ? 0 : BROKEN;
 }
 
 /* --- Disturbances -------------------------------------------------------------------------------- */
