@@ -151,7 +151,7 @@ run_tests()
     emulated=1
     case $1 in i686 | musl) emulated=0 ;; esac
     # shellcheck disable=SC2046 # a list of words
-    CAE_TEST_QUICK=1 CAE_TEST_EMULATED=$emulated nice -n 5 meson test -C "$build/$1" --no-rebuild \
+    CAE_TEST_QUICK=1 CAE_TEST_EMULATED=$emulated CK_TIMEOUT_MULTIPLIER=20 nice -n 5 meson test -C "$build/$1" --no-rebuild \
         --num-processes 1 --timeout-multiplier 20 --print-errorlogs \
         --suite api --suite unit --suite parity $(tests_of "$1" $emulated) >"$build/$1/tests.log" 2>&1
 }
