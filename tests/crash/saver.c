@@ -252,7 +252,7 @@ static int load(const char *path, double seconds)
     }
     printf("%ld first, %ld second, %ld changed, %ld refused, %ld mixed\n", whole[0], whole[1],
            changed, refused, mixed);
-    return whole[0] + whole[1] ? 0 : BROKEN;
+    return whole[0] + whole[1] > 0 ? 0 : BROKEN;
 }
 
 /* --- Disturbances -------------------------------------------------------------------------------- */
