@@ -303,6 +303,13 @@ class Crowd:
                                  str(self.saves)], env=ENV, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
+    def end(self, process):
+        """Whether it was killed, which is the only way to end early."""
+        said = process.communicate()[0].decode()
+        require(process.returncode in (0, -signal.SIGKILL),
+                'harmed by others: exit %d, %s' % (process.returncode, said))
+        return process.returncode != 0
+
     def meet(self, scratch, kills, rng):
         count = Count()
         directory = os.path.join(scratch, 'crowd')
@@ -317,14 +324,11 @@ class Crowd:
             for who, process in enumerate(crowd):
                 if process.poll() is None:
                     continue
-                said = process.communicate()[0].decode()
-                require(process.returncode in (0, -signal.SIGKILL), 'harmed by others: ' + said)
-                count.kills += process.returncode != 0
+                count.kills += self.end(process)
                 crowd[who] = self.start(directory, who)
             most = max(most, len(leftovers(directory)))
-        for process in crowd:
-            said = process.communicate()[0].decode()
-            require(process.returncode == 0, 'harmed by others: ' + said)
+        for process in crowd:  # the last one killed may have been about to die when it was looked at
+            count.kills += self.end(process)
         left = len(leftovers(directory))
         run([self.program, 'save', os.path.join(directory, 'model-0-0'), '1'])
         whole = {digest(os.path.join(directory, name)) for name in os.listdir(directory)
