@@ -281,6 +281,17 @@ int64_t cae_model_parameter_count(const cae_model *model);
 /** Number of layers; 0 for NULL. */
 int32_t cae_model_layer_count(const cae_model *model);
 
+/** Number of layers of the encoder, which are the first; 0 for NULL. Since 1.1. */
+int32_t cae_model_encoder_layers(const cae_model *model);
+
+/** What layer `index`, counted from 0, is: `transposed` receives 1 for a transposed convolution and
+ * 0 for a convolution, the channels as many as it reads and writes, `options` its geometry and
+ * activation, so that cae_spec_add_conv or cae_spec_add_conv_transpose makes it again. The caller
+ * sets options->size (the init call does); as many bytes are written. Slopes are rounded to float32.
+ * Any result may be NULL. Since 1.1. */
+cae_status cae_model_layer(int32_t *transposed, int32_t *in_channels, int32_t *out_channels,
+                           cae_conv_options *options, const cae_model *model, int32_t index);
+
 /** Number of parameter tensors; 0 for NULL. */
 int32_t cae_model_tensor_count(const cae_model *model);
 
@@ -368,6 +379,16 @@ cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
 /** Read a model file that is in memory already. */
 cae_status cae_model_load_memory(cae_model **out, cae_context *context, const void *data,
                                  size_t size);
+
+/** Give a model a note, which travels in its files: what it was made from, for people or, as JSON, for
+ * programs. UTF-8 of at most 65,536 bytes, copied; NULL or "" takes it away. It changes nothing that
+ * a model computes. cae_model_load_weights and cae_trainer_resume leave it as it is. CAE_ERR_ARGUMENT
+ * for a text that is longer or not UTF-8. Since 1.1. */
+cae_status cae_model_set_note(cae_model *model, const char *text);
+
+/** The note of a model, "" for none and for NULL. Lives until the next cae_model_set_note, or as
+ * long as the model. Since 1.1. */
+const char *cae_model_note(const cae_model *model);
 
 /** Fill an existing model from a file that need not say an architecture, such as a PyTorch state
  * dict: every parameter must be there as float32 with its shape, and nothing else but "optim."

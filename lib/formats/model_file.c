@@ -9,6 +9,7 @@
 #include "../base/file.h"
 
 #define ARCHITECTURE_KEY "libcae.architecture"
+#define MOST_METADATA 5
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -38,16 +39,19 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
     if (!tensors || architecture.failed) {
         status = cae__fail_memory(context);
     } else {
-        const struct cae__metadata metadata[] = {
+        struct cae__metadata metadata[MOST_METADATA] = {
             {"format", "pt"},
             {ARCHITECTURE_KEY, architecture.bytes},
-            extra ? *extra : (struct cae__metadata){"libcae.version", cae_version_string()},
-            {"libcae.version", cae_version_string()},
         };
+        int pieces = 2;
+        if (model->note)
+            metadata[pieces++] = (struct cae__metadata){CAE__NOTE_KEY, model->note};
+        if (extra)
+            metadata[pieces++] = *extra;
+        metadata[pieces++] = (struct cae__metadata){"libcae.version", cae_version_string()};
         for (int i = 0; i < count; i++)
             describe(tensors + i * model->tensor_count, model, flats[i], prefixes[i]);
-        status = cae__safetensors_write(data, size, context, tensors, total, metadata,
-                                        extra ? 4 : 3);
+        status = cae__safetensors_write(data, size, context, tensors, total, metadata, pieces);
     }
     cae__text_finish(&architecture);
     cae__free(context, tensors);
@@ -145,6 +149,8 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
         status = check_strangers(model, context, file);
     if (status == CAE_OK)
         status = cae__model_read_flat(model->parameters, model, context, file, "");
+    if (status == CAE_OK)
+        status = cae__note_read(model, file);
     if (status != CAE_OK) {
         cae_model_destroy(model);
         return status;

@@ -132,6 +132,7 @@ struct cae_model {
     float *parameters; /* flat; an optimizer may exchange the block, never its size */
     size_t parameter_count;
     uint64_t revision; /* counts the changes of the parameters */
+    char *note;        /* UTF-8; NULL for none */
 };
 
 /* Parameters zero, not yet initialized. */

@@ -519,6 +519,22 @@ static cae_status resume_sgd_trainer(struct world *w)
     return cae_trainer_resume(w->sgd_trainer, in_directory("sgd checkpoint"));
 }
 
+/* The other model: the state of this one's trainer is compared. */
+static cae_status set_note(struct world *w)
+{
+    return cae_model_set_note(w->strided, "a note");
+}
+
+static cae_status save_noted(struct world *w)
+{
+    return cae_model_save(w->strided, in_directory("out"));
+}
+
+static cae_status load_noted(struct world *w)
+{
+    MAKES(model, cae_model_load, w->context, in_directory("noted"));
+}
+
 static const struct call {
     const char *name;
     cae_status (*run)(struct world *w);
@@ -544,6 +560,9 @@ static const struct call {
     {"cae_model_load", load_model, 5, NULL, false},
     {"cae_model_load_memory", load_memory, 4, NULL, false},
     {"cae_model_load_weights", load_weights, 3, NULL, false},
+    {"cae_model_set_note", set_note, 1, NULL, false},
+    {"cae_model_save, noted", save_noted, 3, set_note, false},
+    {"cae_model_load, noted", load_noted, 6, NULL, false},
     {"cae_dataset_create", copy_images, 2, NULL, false},
     {"cae_dataset_create, borrowed", borrow_images, 1, NULL, false},
     {"cae_dataset_slice", slice_images, 1, NULL, false},
@@ -652,6 +671,8 @@ static inline void write_files(void)
     assert_ok(w.context, cae_trainer_save(w.sgd_trainer, in_directory("sgd checkpoint")));
     assert_ok(w.context, cae_trainer_save(w.trainer, in_directory("checkpoint")));
     assert_ok(w.context, cae_model_save(w.model, in_directory("weights")));
+    assert_ok(w.context, cae_model_set_note(w.model, "a note"));
+    assert_ok(w.context, cae_model_save(w.model, in_directory("noted")));
     write_file(in_directory("data_batch_1.bin"), record, sizeof record);
     write_file(in_directory("test_batch.bin"), record, sizeof record);
     world_free(&w);

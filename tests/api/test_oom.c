@@ -199,6 +199,14 @@ static cae_status channels(struct world *w)
     return cae_model_channels(NULL, NULL, w->model, w->context, CAE_PART_DECODER);
 }
 
+static cae_status layer(struct world *w)
+{
+    cae_conv_options options;
+
+    cae_conv_options_init(&options, sizeof options);
+    return cae_model_layer(NULL, NULL, NULL, &options, w->model, 1);
+}
+
 static cae_status dataset_shape(struct world *w)
 {
     return cae_dataset_shape(NULL, NULL, NULL, w->dataset);
@@ -259,6 +267,8 @@ STATUS_OF(error_of, cae_context_error(w->context) != NULL)
 STATUS_OF(count, cae_dataset_count(w->dataset) == IMAGES)
 STATUS_OF(range, cae_dataset_range(w->dataset) == 2.0)
 STATUS_OF(layer_count, cae_model_layer_count(w->model) == 2)
+STATUS_OF(encoder_layers, cae_model_encoder_layers(w->model) == 1)
+STATUS_OF(note, cae_model_note(w->model)[0] == 0)
 STATUS_OF(parameter_count, cae_model_parameter_count(w->model) == 39)
 STATUS_OF(tensor_count, cae_model_tensor_count(w->model) == 4)
 STATUS_OF(tensor_name, cae_model_tensor_name(w->model, 0) != NULL)
@@ -322,6 +332,9 @@ static const struct call quiet_calls[] = {
     QUIET("cae_dataset_range", range),
     QUIET("cae_dataset_shape", dataset_shape),
     QUIET("cae_model_channels", channels),
+    QUIET("cae_model_encoder_layers", encoder_layers),
+    QUIET("cae_model_layer", layer),
+    QUIET("cae_model_note", note),
     QUIET("cae_model_get_tensor", get_tensor),
     QUIET("cae_model_set_tensor", set_tensor),
     QUIET("cae_model_layer_count", layer_count),

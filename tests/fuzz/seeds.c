@@ -37,6 +37,8 @@ static void write_model(cae_context *context, const char *directory, const char 
     CHECK(cae_spec_add_conv(spec, 1, 2, both ? &o : &plain) == CAE_OK);
     CHECK(cae_spec_add_conv_transpose(spec, 2, 1, &o) == CAE_OK);
     CHECK(cae_model_create(&model, context, spec, 1) == CAE_OK);
+    if (value == CAE_ACTIVATION_TANH && offset == offsetof(cae_conv_options, activation))
+        CHECK(cae_model_set_note(model, "{\"command\":\"\xc3\xa4\n\"}") == CAE_OK);
     save_to(context, directory, "model", name, model, NULL);
     cae_model_destroy(model);
     cae_spec_destroy(spec);
