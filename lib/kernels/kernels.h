@@ -85,7 +85,7 @@ struct cae__correlation {
 
 struct cae__loss {
     int32_t kind;
-    float delta;
+    float delta;   /* Huber's, or Charbonnier's epsilon */
 };
 
 struct cae__kernels {
@@ -133,9 +133,9 @@ struct cae__kernels {
     void (*deinterleave)(float *images, const float *lanes_in, size_t length, size_t stride,
                          int lanes, int used);
 
-    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigma
+    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigmas[l]
      * normal(seed, visit, images[l], i), see noise.c; lanes is 1 or 8. */
-    void (*add_noise)(float *out, const float *values, size_t count, int lanes, float sigma,
+    void (*add_noise)(float *out, const float *values, size_t count, int lanes, const float *sigmas,
                       uint64_t seed, uint32_t visit, const uint64_t *images);
 
     /* dy = dloss/dy scaled by `scale`; returns the sum of the loss over the first `used` lanes.
@@ -172,8 +172,8 @@ int32_t cae__best_cpu(void);
     void cae__scale_bytes_##level(float *, const unsigned char *, size_t, bool);                   \
     void cae__interleave_##level(float *, const float *, size_t, size_t, int, int);                \
     void cae__deinterleave_##level(float *, const float *, size_t, size_t, int, int);              \
-    void cae__add_noise_##level(float *, const float *, size_t, int, float, uint64_t, uint32_t,    \
-                                const uint64_t *);                                                 \
+    void cae__add_noise_##level(float *, const float *, size_t, int, const float *, uint64_t,      \
+                                uint32_t, const uint64_t *);                                                \
     double cae__loss_gradient_##level(const struct cae__loss *, float *, const float *,            \
                                       const float *, size_t, int, int, float);
 
