@@ -642,6 +642,9 @@ typedef struct cae_trainer_options {
                                 average of the parameters after each step,
                                 a = d a + (1 - d) w, d = min(average_decay, (1 + t) / (10 + t)) */
     double epsilon;        /**< 0: 1e-3; CHARBONNIER, > 0 */
+    double ssim_weight;    /**< 0; >= 0: ssim_weight (1 - SSIM) is added to the loss, the mean SSIM of
+                                CAE_SSIM_GAUSSIAN11 over windows, channels and images. Images of at
+                                least 11x11 */
     int32_t augment;       /**< 0; sum of enum cae_augment */
     uint32_t reserved2;    /**< 0 */
 } cae_trainer_options;

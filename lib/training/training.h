@@ -60,6 +60,7 @@ struct cae_trainer {
     const cae_dataset *dataset;
     cae_trainer_options options;
     struct cae__loss loss;
+    struct cae__ssim ssim;
     bool noisy; /* the input is another one than the target */
 
     struct cae__plan plan;
