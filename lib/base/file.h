@@ -33,6 +33,9 @@ FILE *cae__file_stream(const char *path);
 cae_status cae__file_replace(const cae_context *context, const char *path, const void *data,
                              size_t size);
 
+/* Put `path` in front of the text of a failure that does not name it: of any but for memory. */
+cae_status cae__name_file(const cae_context *context, cae_status status, const char *path);
+
 /* The ends of calls that make a file: into a file, replaced as above; or into a caller's buffer,
  * where NULL of 0 bytes only asks for their number. Both free `data`. What the caller gave is
  * checked before it is made. */
