@@ -18,6 +18,13 @@ cae_status cae__file_size(int64_t *size, const cae_context *context, const char 
 /* CAE_ERR_IO unless `path` is a directory. */
 cae_status cae__directory_check(const cae_context *context, const char *path);
 
+/* Call `take` for all that is in a directory, in no order, with `name` as it is there and whether it
+ * is a directory itself; a link is none. A status that is not CAE_OK ends it and is returned. The
+ * system may allocate for that. */
+typedef cae_status (*cae__entry_fn)(void *user, const char *name, bool is_directory);
+cae_status cae__directory_list(const cae_context *context, const char *path, cae__entry_fn take,
+                               void *user);
+
 /* The whole file in a block to be freed with cae__free. A file that is written into meanwhile is an
  * error; one that is replaced is read as it was. */
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,

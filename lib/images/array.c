@@ -214,7 +214,7 @@ bool cae__bytes_grow(struct cae__bytes *bytes, const cae_context *context, size_
     return true;
 }
 
-static bool ends_in(const char *path, const char *end)
+bool cae__name_ends(const char *path, const char *end)
 {
     const size_t length = strlen(path), last = strlen(end);
     if (length <= last)
@@ -229,9 +229,10 @@ static bool ends_in(const char *path, const char *end)
 
 static int32_t format_of(const char *path)
 {
-    return ends_in(path, ".npy") ? CAE_FILE_NPY
-         : ends_in(path, ".png") ? CAE_FILE_PNG
-         : ends_in(path, ".jpg") || ends_in(path, ".jpeg") ? CAE_FILE_JPEG : -1;
+    if (cae__name_ends(path, ".jpg") || cae__name_ends(path, ".jpeg"))
+        return CAE_FILE_JPEG;
+    return cae__name_ends(path, ".png") ? CAE_FILE_PNG
+         : cae__name_ends(path, ".npy") ? CAE_FILE_NPY : -1;
 }
 
 static cae_status to_bytes(unsigned char **data, size_t *size, const cae_array *array,

@@ -80,6 +80,50 @@ cae_status cae__jpeg_read(struct cae__numbers *image, const cae_context *context
 cae_status cae__jpeg_write(unsigned char **data, size_t *size, const cae_context *context,
                            const struct cae__numbers *image);
 
+/* CAE_ERR_UNSUPPORTED in builds without PNG and JPEG. */
+cae_status cae__images_check(const cae_context *context);
+
+/* --- look.c ----------------------------------------------------------------------------------- */
+
+/* How many pixels a PNG or JPEG file has, by its header alone. */
+cae_status cae__image_look(int64_t *pixels, const cae_context *context, const char *path);
+
+/* --- walk.c ----------------------------------------------------------------------------------- */
+
+/* A file below a directory; `name` is its path from there. */
+struct cae__file {
+    const char *name;
+    char *reason;      /* a block: why it cannot be used, or NULL */
+    cae_status status;
+    int64_t number;    /* among all, by the bytes of their names */
+    int64_t pixels;
+    int64_t first;     /* image of the dataset */
+    int64_t crops;
+};
+
+struct cae__files {
+    struct cae__file *list;
+    int64_t count;
+    char *names; /* all of them */
+};
+
+/* All files in and below a directory whose name is that of an image, in the order of their names. A
+ * folder in it that cannot be read is one of them, with its reason. */
+cae_status cae__files_find(struct cae__files *files, const cae_context *context,
+                           const char *directory);
+void cae__files_free(struct cae__files *files, const cae_context *context);
+/* `directory`/`name`, in `path` of CAE__PATH_ROOM. */
+cae_status cae__path_join(char *path, const cae_context *context, const char *directory,
+                          const char *name);
+#define CAE__PATH_ROOM 4096
+/* The file cannot be used: keep the status and the context's text. */
+void cae__file_skip(struct cae__file *file, const cae_context *context, cae_status status);
+
+/* --- */
+
+/* Whether a name ends so; `end` is in small letters. */
+bool cae__name_ends(const char *name, const char *end);
+
 /* Pixels that a byte of a file can hold at most. A run of deflate's takes two bits for 258 bytes.
  * A block of JPEG's, 64 pixels, takes a bit or more, and each pixel is in one block at least. */
 static inline int64_t cae__png_most(int bits_per_pixel)

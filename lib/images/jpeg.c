@@ -165,11 +165,6 @@ static struct turn turn_of(int orientation, int64_t height, int64_t width)
 
 /* --- Reading ------------------------------------------------------------------------------------ */
 
-bool cae__jpeg_is(const unsigned char *data, size_t size)
-{
-    return size >= 3 && data[0] == 0xff && data[1] == 0xd8 && data[2] == 0xff;
-}
-
 static void check_kind(struct coder *coder)
 {
     struct jpeg_decompress_struct *in = &coder->in;

@@ -8,6 +8,11 @@ static cae_status refuse(const cae_context *context, const char *name)
                      "option -Dimages=enabled", name);
 }
 
+cae_status cae__images_check(const cae_context *context)
+{
+    return refuse(context, "PNG and JPEG");
+}
+
 cae_status cae__png_read(struct cae__numbers *image, const cae_context *context,
                          const unsigned char *data, size_t size)
 {
