@@ -26,7 +26,8 @@ enum cae__kind {
     CAE__MODEL,
     CAE__DATASET,
     CAE__OPTIMIZER,
-    CAE__TRAINER
+    CAE__TRAINER,
+    CAE__NUMBERS
 };
 
 struct cae__handle {

@@ -189,15 +189,6 @@ cae_status cae_model_load_memory(cae_model **out, cae_context *context, const vo
     return from_bytes(out, context, data, size);
 }
 
-static cae_status name_file(const cae_context *context, cae_status status, const char *path)
-{
-    if (status == CAE_OK || status == CAE_ERR_MEMORY)
-        return status;
-    char reason[sizeof context->error];
-    memcpy(reason, context->error, sizeof reason);
-    return cae__fail(context, status, "%.200s: %s", path, reason);
-}
-
 cae_status cae__with_file(const cae_context *context, const char *path, cae__take_fn take,
                           void *target)
 {
@@ -208,7 +199,7 @@ cae_status cae__with_file(const cae_context *context, const char *path, cae__tak
     cae_status status = cae__file_read(&data, &size, context, path);
     if (status != CAE_OK)
         return status;
-    status = name_file(context, take(target, data, size), path);
+    status = cae__name_file(context, take(target, data, size), path);
     cae__free(context, data);
     return status;
 }
