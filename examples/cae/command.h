@@ -23,7 +23,7 @@ struct settings {
     int64_t smoothing;
     int64_t epochs, batch, seed, limit;
     double lr, sigma, sigma_max, quantile;
-    bool force, json, quiet, check;
+    bool force, json, quiet, check, grey;
 };
 
 struct command;
