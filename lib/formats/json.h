@@ -64,6 +64,10 @@ struct cae__field {
 cae_status cae__json_fields(const cae_context *context, const struct cae__json *object,
                             const struct cae__field *fields, size_t count, const char *what);
 
+/* 64-bit unsigned numbers, and the bits of a double, are decimal texts: JSON's numbers hold neither.
+ * False, with something in *value, for any other text. */
+bool cae__json_u64(uint64_t *value, const char *text);
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 struct cae__text {

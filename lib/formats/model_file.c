@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "architecture.h"
+#include "calibration.h"
 #include "../base/file.h"
 
 #define ARCHITECTURE_KEY "libcae.architecture"
+#define THRESHOLD_KEY "libcae.threshold"
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -30,25 +32,33 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
     const cae_context *context = model->handle.context;
     const int total = count * model->tensor_count;
     struct cae__tensor_out *tensors = cae__alloc(context, (size_t)total, sizeof *tensors);
-    struct cae__text architecture;
+    const struct cae__calibration *calibration = cae__model_calibration(model);
+    struct cae__text architecture, threshold;
     cae__text_init(&architecture, context);
+    cae__text_init(&threshold, context);
     cae__architecture_write(&architecture, model);
+    if (calibration)
+        cae__calibration_write(&threshold, calibration);
 
     cae_status status = CAE_OK;
-    if (!tensors || architecture.failed) {
+    if (!tensors || architecture.failed || threshold.failed) {
         status = cae__fail_memory(context);
     } else {
-        const struct cae__metadata metadata[] = {
-            {"format", "pt"},
-            {ARCHITECTURE_KEY, architecture.bytes},
-            extra ? *extra : (struct cae__metadata){"libcae.version", cae_version_string()},
-            {"libcae.version", cae_version_string()},
-        };
+        int entries = 0;
+        struct cae__metadata metadata[5];
+        metadata[entries++] = (struct cae__metadata){"format", "pt"};
+        metadata[entries++] = (struct cae__metadata){ARCHITECTURE_KEY, architecture.bytes};
+        if (calibration)
+            metadata[entries++] = (struct cae__metadata){THRESHOLD_KEY, threshold.bytes};
+        if (extra)
+            metadata[entries++] = *extra;
+        metadata[entries++] = (struct cae__metadata){"libcae.version", cae_version_string()};
         for (int i = 0; i < count; i++)
             describe(tensors + i * model->tensor_count, model, flats[i], prefixes[i]);
         status = cae__safetensors_write(data, size, context, tensors, total, metadata,
-                                        extra ? 4 : 3);
+                                        entries);
     }
+    cae__text_finish(&threshold);
     cae__text_finish(&architecture);
     cae__free(context, tensors);
     return status;
@@ -145,6 +155,9 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
         status = check_strangers(model, context, file);
     if (status == CAE_OK)
         status = cae__model_read_flat(model->parameters, model, context, file, "");
+    const char *threshold = cae__safetensors_text(file, THRESHOLD_KEY);
+    if (status == CAE_OK && threshold)
+        status = cae__calibration_read(&model->calibration, context, threshold);
     if (status != CAE_OK) {
         cae_model_destroy(model);
         return status;

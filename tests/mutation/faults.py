@@ -102,7 +102,7 @@ fault('tiled-columns', 'network/tiled.c', 'tiles are counted by columns where ro
       'cae__plan_crop(plan, piece(tile / t->columns,', 'cae__plan_crop(plan, piece(tile * t->columns,',
       'boundaries')
 fault('tiled-free', 'network/tiled.c', "the workers' plans are not freed",
-      'cae__plan_finish(&t.plans[i], context);', ';', 'oom engines context')
+      'cae__plan_finish(&t->plans[i], context);', ';', 'oom engines context')
 fault('inference-last-block', 'network/inference.c', 'the last block is taken for full',
       'left < plan->lanes ? (int)left : plan->lanes;', 'plan->lanes;', 'spec_model')
 fault('inference-free', 'network/inference.c', 'the plan of a call is not freed',
@@ -288,7 +288,7 @@ fault('arithmetic-denormals', 'base/arithmetic.c', 'denormal numbers are compute
 fault('arithmetic-host', 'base/arithmetic.c', "the host's environment is not put back",
       'fesetenv(host);', '', 'trouble')
 fault('inference-overlap', 'network/inference.c', 'an output may overlap its input',
-      'run->count > 0 && overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
+      'run->count > 0 && cae__overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
 fault('pool-signals', 'base/system_posix.c', "workers take the host's signals",
       'pthread_sigmask(SIG_SETMASK, &all, &signals->before);',
       'pthread_sigmask(SIG_SETMASK, NULL, &signals->before);',
