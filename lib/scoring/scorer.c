@@ -225,6 +225,8 @@ static double score_small(const cae_scorer *s, float *map, const float *x, float
     struct cae__band band;
 
     cae__plan_run(&s->plan, y, x, buffers, rest);
+    if (s->plan.residual)
+        cae__add(y, x, frame_length(s));
     compare(&band, s, map, x, y, 0, rest);
     return summarize(s, &band);
 }

@@ -93,6 +93,7 @@ static inline void world_init(struct world *w, struct setting setting)
     assert_ok(w->context, cae_optimizer_options_init(&sgd, sizeof sgd));
     sgd.kind = CAE_OPTIMIZER_SGD, sgd.momentum = 0.9;
     options.batch = 9; /* three steps an epoch, of two blocks */
+    options.average_decay = 0.9;
     assert_ok(w->context, cae_optimizer_create(&w->sgd, w->strided, &sgd));
     assert_ok(w->context,
               cae_trainer_create(&w->sgd_trainer, w->strided, w->sgd, w->dataset, &options));
@@ -510,6 +511,11 @@ static cae_status train_watched_epoch(struct world *w)
     return status == CAE_STOPPED ? CAE_ERR_MEMORY : status;
 }
 
+static cae_status average(struct world *w)
+{
+    MAKES(model, cae_trainer_average, w->sgd_trainer);
+}
+
 static cae_status save_sgd_trainer(struct world *w)
 {
     return cae_trainer_save(w->sgd_trainer, in_directory("out"));
@@ -683,6 +689,7 @@ static const struct call {
     {"cae_trainer_step, by three", take_step_by_three, 2, NULL, false},
     {"cae_trainer_epoch, by three", train_epoch_by_three, 2, NULL, false},
     {"cae_trainer_save", save_trainer, 3, NULL, false},
+    {"cae_trainer_average", average, 4, NULL, false},
     {"cae_trainer_resume", resume_trainer, 2, NULL, false},
     {"cae_model_forward, large", forward_large, 3, NULL, false},
     {"cae_model_forward, large and strided", forward_large_strided, 3, NULL, false},

@@ -44,16 +44,18 @@ static cae_scorer_options score_options(int32_t kind, int32_t smoothing)
 
 struct net {
     const char *name;
-    int channels, hidden, kernel, stride, padding, output_padding;
+    int channels, hidden, kernel, stride, padding, output_padding, residual;
 };
 
-/* The first keeps every size, the second has no padding, the third wants even sides. */
-enum { PADDED, BARE, STRIDED, GREY };
+/* The first keeps every size, the second has no padding, the third wants even sides; the last adds
+ * its input. */
+enum { PADDED, BARE, STRIDED, GREY, RESIDUAL };
 static const struct net nets[] = {
-    {"padded", 2, 3, 3, 1, 1, 0},
-    {"bare", 3, 4, 3, 1, 0, 0},
-    {"strided", 3, 5, 3, 2, 1, 1},
-    {"grey", 1, 4, 5, 1, 2, 0},
+    {"padded", 2, 3, 3, 1, 1, 0, 0},
+    {"bare", 3, 4, 3, 1, 0, 0, 0},
+    {"strided", 3, 5, 3, 2, 1, 1, 0},
+    {"grey", 1, 4, 5, 1, 2, 0, 0},
+    {"residual", 2, 3, 3, 1, 1, 0, 1},
 };
 
 static cae_model *model_of(cae_context *c, const struct net *n)
@@ -70,6 +72,7 @@ static cae_model *model_of(cae_context *c, const struct net *n)
     o.output_padding_h = o.output_padding_w = n->output_padding;
     o.activation = CAE_ACTIVATION_NONE;
     assert_ok(c, cae_spec_add_conv_transpose(spec, n->hidden, n->channels, &o));
+    assert_ok(c, cae_spec_set_residual(spec, n->residual));
     assert_ok(c, cae_model_create(&model, c, spec, 5));
     cae_spec_destroy(spec);
     return model;
@@ -115,6 +118,8 @@ static double *ref_output(const struct net *n, const cae_model *model, const dou
     ck_assert_int_eq(ref_out_w(&second), w);
     ref_layer(between, &first, x, model, "0.weight", "0.bias");
     ref_layer(y, &second, between, model, "2.weight", "2.bias");
+    for (size_t i = 0; n->residual && i < ref_out_len(&second); i++)
+        y[i] += x[i];
     free(between);
     return y;
 }
@@ -166,6 +171,7 @@ static const struct shape {
     {BARE, 23, 47, 2}, {STRIDED, 2, 2, 1}, {STRIDED, 16, 22, 1}, {STRIDED, 32, 32, 5}, {GREY, 1, 101, 1},
     {GREY, 11, 13, 0}, {GREY, 127, 131, 7}, {PADDED, 257, 256, 1}, {BARE, 264, 252, 2},
     {STRIDED, 282, 236, 1}, {GREY, 1, 70001, 3}, {GREY, 66047, 1, 1}, {PADDED, 521, 509, 4},
+    {RESIDUAL, 1, 53, 1}, {RESIDUAL, 32, 32, 2}, {RESIDUAL, 271, 257, 1},
 };
 
 START_TEST(scores_are_those_of_the_definition)
@@ -312,6 +318,7 @@ static const struct quiet {
 } quiets[] = {
     {BARE, 32, 32, 1}, {BARE, 32, 32, 3}, {STRIDED, 64, 48, 1}, {BARE, 264, 252, 1}, {BARE, 264, 252, 3},
     {STRIDED, 282, 236, 1}, {STRIDED, 520, 508, 3}, {PADDED, 700, 300, 2},
+    {RESIDUAL, 281, 257, 3},
 };
 
 START_TEST(no_frame_allocates)
