@@ -934,6 +934,85 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
 
 /** @} */
 
+/** @defgroup anomaly Anomaly scores: how badly a model reproduces what it was not trained on
+ *
+ * A model trained on clean images reproduces what it knows and little else: where the squared error
+ * between an image and its reconstruction is large, something is there that the training images did
+ * not have. A scorer runs a model on frames of one size and makes a number, and a map of where, of
+ * the error; calibration finds the number that a given share of clean images stays below. See
+ * docs/anomaly.md.
+ * @{ */
+
+typedef struct cae_scorer cae_scorer; /**< a model at one frame size, ready to score */
+
+/** What number a frame gets. The map is the squared error (y - x)^2 at each pixel, averaged over
+ * channels, smoothed. */
+enum cae_score {
+    CAE_SCORE_MEAN = 0, /**< mean squared error of the frame, over all pixels and channels */
+    CAE_SCORE_PEAK = 1  /**< largest value of the map: for defects that are small in the frame */
+};
+
+/** How to score; comments begin with the default. */
+typedef struct cae_scorer_options {
+    uint32_t size;     /**< sizeof(cae_scorer_options) */
+    int32_t kind;      /**< CAE_SCORE_MEAN; one of enum cae_score */
+    int32_t smoothing; /**< 1; radius r of the map's box blur, 0 to 256 pixels, 0 for none: a value
+                            is the mean over the (2r + 1) x (2r + 1) pixels around, those outside
+                            the frame left out */
+    int32_t reserved;  /**< 0 */
+} cae_scorer_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_scorer_options). */
+cae_status cae_scorer_options_init(cae_scorer_options *options, uint32_t size);
+
+/** Make a scorer for frames of `height` x `width`, with a plan and all memory that a frame needs.
+ * The model must map such an image onto its own shape: CAE_ERR_SHAPE. `context` lends threads,
+ * scratch memory and the error text to this and all runs; NULL means the model's own. Several
+ * scorers may share a model that nobody changes, from several threads, each with its own context.
+ * NULL options are those that the model was calibrated with, if it was, else the defaults. The
+ * scorer keeps the model and the context alive. */
+cae_status cae_scorer_create(cae_scorer **out, const cae_model *model, cae_context *context,
+                             int32_t height, int32_t width, const cae_scorer_options *options);
+
+/** Give a scorer back. */
+void cae_scorer_destroy(cae_scorer *scorer);
+
+/** Score one frame.
+ *
+ *     x [C][height][width] -> score, map [height][width]
+ *
+ * `x_count` and `map_count` are the numbers of floats and must be exactly those products; `map` may
+ * be NULL (`map_count` 0) and must not overlap x (CAE_ERR_ARGUMENT). The score is in squared units
+ * of the values. CAE_ERR_NUMERIC when the frame, or what the model makes of it, is not finite; the
+ * next frame is not affected. When the model's parameters have changed since the last run, this
+ * one uses the new ones. Nothing is allocated, but for what more threads need in the first run
+ * after cae_context_set_threads. Frames of more than 65,536 pixels are run in tiles, by all threads
+ * of the context; smaller ones on the calling thread. The same bits for any number of threads. */
+cae_status cae_scorer_run(double *score, float *map, size_t map_count, cae_scorer *scorer,
+                          const float *x, size_t x_count);
+
+/** Score all images of a dataset of clean ones and keep the threshold in the model: the
+ * `quantile` of the scores, 0 < quantile <= 1, such as 0.99, by linear interpolation between the
+ * two scores beside (n - 1) quantile (type 7 of Hyndman & Fan 1996, numpy's default). A frame whose
+ * score is above it is rarer among clean images than 1 - quantile. `threshold` receives it and may
+ * be NULL; NULL options are the defaults; `context` as in cae_model_forward, its threads share the
+ * images; the same bits for any number of them, and the scores that cae_scorer_run gives. Model
+ * files keep the threshold, with the quantile, the options and the number of images. It goes when
+ * the parameters change. CAE_ERR_NUMERIC names an image whose score is not finite; a failed call
+ * leaves the threshold that was there. */
+cae_status cae_model_calibrate(double *threshold, cae_model *model, cae_context *context,
+                               const cae_dataset *clean, double quantile,
+                               const cae_scorer_options *options);
+
+/** What cae_model_calibrate found, in this process or in the one that saved the model. Each result
+ * may be NULL; `options` needs its size set (its init call does) and receives the kind and the
+ * smoothing of the scores. CAE_ERR_ARGUMENT when the model was never calibrated, or its parameters
+ * have changed since. */
+cae_status cae_model_threshold(double *threshold, double *quantile, cae_scorer_options *options,
+                               const cae_model *model);
+
+/** @} */
+
 #if defined __GNUC__ && !defined _WIN32
 #pragma GCC visibility pop
 #endif

@@ -68,6 +68,10 @@ cae_status cae__json_fields(const cae_context *context, const struct cae__json *
  * to U+10FFFF). */
 int cae__utf8_length(const unsigned char *s, size_t left);
 
+/* 64-bit unsigned numbers, and the bits of a double, are decimal texts: JSON's numbers hold neither.
+ * False, with something in *value, for any other text. */
+bool cae__json_u64(uint64_t *value, const char *text);
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 struct cae__text {

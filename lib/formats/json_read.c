@@ -3,6 +3,8 @@
  * Recursive descent over the bytes; nodes and texts lie in chunks that are freed together. */
 #include "json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -428,4 +430,14 @@ cae_status cae__json_fields(const cae_context *context, const struct cae__json *
                          "%s: %zu members that this version does not know", what,
                          object->count - known);
     return CAE_OK;
+}
+
+bool cae__json_u64(uint64_t *value, const char *text)
+{
+    char again[24];
+    *value = 0;
+    for (const char *c = text; *c >= '0' && *c <= '9' && c - text < 20; c++)
+        *value = 10 * *value + (uint64_t)(*c - '0');
+    snprintf(again, sizeof again, "%" PRIu64, *value);
+    return strcmp(again, text) == 0; /* no overflow, no other characters */
 }

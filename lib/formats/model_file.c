@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "architecture.h"
+#include "calibration.h"
 #include "../base/file.h"
 
 #define ARCHITECTURE_KEY "libcae.architecture"
-#define MOST_METADATA 5
+#define MOST_METADATA 6
+#define THRESHOLD_KEY "libcae.threshold"
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -31,12 +33,16 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
     const cae_context *context = model->handle.context;
     const int total = count * model->tensor_count;
     struct cae__tensor_out *tensors = cae__alloc(context, (size_t)total, sizeof *tensors);
-    struct cae__text architecture;
+    const struct cae__calibration *calibration = cae__model_calibration(model);
+    struct cae__text architecture, threshold;
     cae__text_init(&architecture, context);
+    cae__text_init(&threshold, context);
     cae__architecture_write(&architecture, model);
+    if (calibration)
+        cae__calibration_write(&threshold, calibration);
 
     cae_status status = CAE_OK;
-    if (!tensors || architecture.failed) {
+    if (!tensors || architecture.failed || threshold.failed) {
         status = cae__fail_memory(context);
     } else {
         struct cae__metadata metadata[MOST_METADATA] = {
@@ -44,6 +50,8 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
             {ARCHITECTURE_KEY, architecture.bytes},
         };
         int pieces = 2;
+        if (calibration)
+            metadata[pieces++] = (struct cae__metadata){THRESHOLD_KEY, threshold.bytes};
         if (model->note)
             metadata[pieces++] = (struct cae__metadata){CAE__NOTE_KEY, model->note};
         if (extra)
@@ -53,6 +61,7 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
             describe(tensors + i * model->tensor_count, model, flats[i], prefixes[i]);
         status = cae__safetensors_write(data, size, context, tensors, total, metadata, pieces);
     }
+    cae__text_finish(&threshold);
     cae__text_finish(&architecture);
     cae__free(context, tensors);
     return status;
@@ -150,6 +159,9 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
         status = cae__model_read_flat(model->parameters, model, context, file, "");
     if (status == CAE_OK)
         status = cae__note_read(model, file);
+    const char *threshold = cae__safetensors_text(file, THRESHOLD_KEY);
+    if (status == CAE_OK && threshold)
+        status = cae__calibration_read(&model->calibration, context, threshold);
     if (status != CAE_OK) {
         cae_model_destroy(model);
         return status;

@@ -313,6 +313,31 @@ cae_status cae_model_set_tensor(cae_model *model, const char *name, const float 
     return CAE_OK;
 }
 
+const struct cae__calibration *cae__model_calibration(const cae_model *model)
+{
+    return model->calibration.images > 0 && model->calibration_revision == model->revision
+               ? &model->calibration : NULL;
+}
+
+cae_status cae__check_same_shape(const cae_context *context, const cae_model *model, int height,
+                                 int width)
+{
+    struct cae__stage stage = {.out_h = height, .out_w = width};
+    for (int i = 0; i < model->layer_count; i++) {
+        const cae_status status = cae__stage_init(context, &stage, &model->layers[i], i,
+                                                  stage.out_h, stage.out_w, 1);
+        if (status != CAE_OK)
+            return status;
+    }
+    const int in = model->layers[0].in_channels;
+    const int out = model->layers[model->layer_count - 1].out_channels;
+    if (out != in || stage.out_h != height || stage.out_w != width)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the model turns %dx%dx%d into %dx%dx%d, expected the same shape", in,
+                         height, width, out, stage.out_h, stage.out_w);
+    return CAE_OK;
+}
+
 void cae__part_layers(int *first, int *end, const cae_model *model, int32_t part)
 {
     *first = part == CAE_PART_DECODER ? model->encoder : 0;

@@ -8,6 +8,8 @@
 /* --- A world to call into, made anew for every k --------------------------------------------- */
 
 enum { IMAGES = 20, SIDE = 12, PIXELS = SIDE * SIDE };
+/* More than 65,536 pixels: in tiles. */
+enum { LARGE_H = 264, LARGE_W = 252, LARGE = LARGE_H * LARGE_W };
 
 struct world {
     struct heap heap, lent_heap;
@@ -17,6 +19,7 @@ struct world {
     cae_optimizer *optimizer, *sgd;
     cae_dataset *dataset;
     cae_trainer *trainer, *sgd_trainer;
+    cae_scorer *scorer;        /* of the model, for large frames; NULL until made */
     struct bytes file;         /* the model */
     float y[IMAGES * PIXELS];  /* what a call computed */
 };
@@ -101,6 +104,7 @@ static inline void world_init(struct world *w, struct setting setting)
 static inline void world_free(struct world *w)
 {
     bytes_free(&w->file);
+    cae_scorer_destroy(w->scorer);
     cae_trainer_destroy(w->sgd_trainer);
     cae_optimizer_destroy(w->sgd);
     cae_model_destroy(w->strided);
@@ -355,9 +359,6 @@ static inline void keep_digest(struct world *w, const void *data, size_t size)
     memcpy(w->y, &digest, sizeof digest);
 }
 
-/* More than 65,536 pixels: in tiles. */
-enum { LARGE_H = 264, LARGE_W = 252, LARGE = LARGE_H * LARGE_W };
-
 static inline cae_status run_large(struct world *w, const cae_model *model)
 {
     static float x[LARGE], y[LARGE];
@@ -546,6 +547,129 @@ static cae_status load_noted(struct world *w)
     MAKES(model, cae_model_load, w->context, in_directory("noted"));
 }
 
+/* --- Scores --- */
+
+static inline cae_scorer_options peaks(void)
+{
+    cae_scorer_options o;
+
+    cae_scorer_options_init(&o, sizeof o);
+    o.kind = CAE_SCORE_PEAK, o.smoothing = 2;
+    return o;
+}
+
+/* A scorer made, run and given back; what it found is kept. */
+static inline cae_status score_by(struct world *w, cae_context *context, const cae_model *model,
+                                  int height, int width, const cae_scorer_options *options)
+{
+    static float x[LARGE], map[LARGE];
+    const size_t n = (size_t)height * (size_t)width;
+    cae_scorer *out = (void *)w;
+    double score;
+    cae_status status = cae_scorer_create(&out, model, context, height, width, options);
+
+    check_out(status, out);
+    random_floats(6, x, n, -1, 1);
+    if (status == CAE_OK)
+        status = cae_scorer_run(&score, map, n, out, x, n);
+    cae_scorer_destroy(out);
+    if (status == CAE_OK) {
+        keep_digest(w, map, n * sizeof *map);
+        memcpy(w->y + 2, &score, sizeof score);
+    }
+    return status;
+}
+
+static cae_status score_frame(struct world *w)
+{
+    return score_by(w, NULL, w->model, SIDE, SIDE, NULL);
+}
+
+static cae_status score_frame_lent(struct world *w)
+{
+    const cae_scorer_options o = peaks();
+
+    return score_by(w, w->lent, w->strided, SIDE, SIDE, &o);
+}
+
+static cae_status score_large(struct world *w)
+{
+    const cae_scorer_options o = peaks();
+
+    return score_by(w, NULL, w->model, LARGE_H, LARGE_W, &o);
+}
+
+static cae_status score_large_strided(struct world *w)
+{
+    return score_by(w, NULL, w->strided, LARGE_H, LARGE_W, NULL);
+}
+
+/* Goes before the next two. */
+static cae_status prepare_scorer(struct world *w)
+{
+    return cae_scorer_create(&w->scorer, w->model, NULL, LARGE_H, LARGE_W, NULL);
+}
+
+static cae_status run_scorer(struct world *w)
+{
+    static float x[LARGE];
+    double score;
+    cae_status status;
+
+    random_floats(6, x, LARGE, -1, 1);
+    status = cae_scorer_run(&score, NULL, 0, w->scorer, x, LARGE);
+    if (status == CAE_OK)
+        memcpy(w->y, &score, sizeof score);
+    return status;
+}
+
+/* More than it was made for. */
+static cae_status run_scorer_by_three(struct world *w)
+{
+    const cae_status status = cae_context_set_threads(w->context, 3);
+
+    return status == CAE_OK ? run_scorer(w) : status;
+}
+
+static cae_status calibrate(struct world *w)
+{
+    double threshold;
+    const cae_status status = cae_model_calibrate(&threshold, w->model, NULL, w->dataset, 0.9, NULL);
+
+    if (status == CAE_OK)
+        memcpy(w->y, &threshold, sizeof threshold);
+    return status;
+}
+
+static cae_status calibrate_lent(struct world *w)
+{
+    const cae_scorer_options o = peaks();
+
+    return cae_model_calibrate(NULL, w->strided, w->lent, w->dataset, 1.0, &o);
+}
+
+static cae_status calibrate_large(struct world *w)
+{
+    static float x[2 * LARGE];
+    cae_dataset_options o;
+    cae_dataset *dataset;
+    cae_status status;
+
+    random_floats(7, x, 2 * LARGE, -1, 1);
+    cae_dataset_options_init(&o, sizeof o);
+    o.type = CAE_TYPE_F32, o.borrow = 1;
+    status = cae_dataset_create(&dataset, w->context, x, sizeof x, 2, 1, LARGE_H, LARGE_W, &o);
+    if (status == CAE_OK)
+        status = cae_model_calibrate(NULL, w->model, NULL, dataset, 0.5, NULL);
+    cae_dataset_destroy(dataset);
+    return status;
+}
+
+static cae_status load_calibrated(struct world *w)
+{
+    MAKES(model, cae_model_load, w->context, in_directory("calibrated"));
+}
+
 static const struct call {
     const char *name;
     cae_status (*run)(struct world *w);
@@ -615,6 +739,18 @@ static const struct call {
     {"cae_trainer_epoch, watched", train_watched_epoch, 2, NULL, true},
     {"cae_trainer_save, SGD", save_sgd_trainer, 3, NULL, false},
     {"cae_trainer_resume, SGD", resume_sgd_trainer, 2, NULL, false},
+    {"cae_scorer_create", score_frame, 5, NULL, false},
+    {"cae_scorer_create, lent", score_frame_lent, 5, NULL, false},
+    {"cae_scorer_create, large", score_large, 10, NULL, false},
+    {"cae_scorer_create, large and strided", score_large_strided, 8, NULL, false},
+    {"cae_scorer_run", run_scorer, 0, prepare_scorer, false},
+    {"cae_scorer_run, by three", run_scorer_by_three, 4, prepare_scorer, false},
+    {"cae_model_calibrate", calibrate, 6, NULL, false},
+    {"cae_model_calibrate, lent", calibrate_lent, 6, NULL, false},
+    {"cae_model_calibrate, large", calibrate_large, 10, NULL, false},
+    {"cae_model_save, calibrated", save_model, 4, calibrate, false},
+    {"cae_trainer_save, calibrated", save_trainer, 4, calibrate, false},
+    {"cae_model_load, calibrated", load_calibrated, 6, NULL, false},
 };
 
 /* --- Before and after ------------------------------------------------------------------------ */
@@ -677,6 +813,8 @@ static inline void write_files(void)
 
     world_init(&w, (struct setting){.threads = 1});
     assert_ok(w.context, cae_model_save(w.model, in_directory("model")));
+    assert_ok(w.context, calibrate(&w));
+    assert_ok(w.context, cae_model_save(w.model, in_directory("calibrated")));
     for (int i = 0; i < 3; i++) {
         assert_ok(w.context, cae_trainer_step(NULL, w.trainer));
         assert_ok(w.context, cae_trainer_step(NULL, w.sgd_trainer));

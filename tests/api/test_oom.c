@@ -264,6 +264,12 @@ static cae_status get_progress(struct world *w)
     return cae_trainer_progress(&progress, w->trainer);
 }
 
+static cae_status get_threshold(struct world *w)
+{
+    cae_model_threshold(NULL, NULL, NULL, w->model); /* fails: there is none */
+    return CAE_OK;
+}
+
 #define STATUS_OF(function, condition)                                                             \
     static cae_status function(struct world *w)                                                    \
     {                                                                                              \
@@ -307,6 +313,7 @@ DESTROYS(model, strided)
 DESTROYS(dataset, dataset)
 DESTROYS(optimizer, sgd)
 DESTROYS(trainer, sgd_trainer)
+DESTROYS(scorer, scorer)
 
 #define INITS(noun)                                                                                \
     static cae_status init_##noun(struct world *w)                                                 \
@@ -324,9 +331,11 @@ INITS(trainer_options)
 INITS(evaluation_options)
 INITS(progress)
 INITS(evaluation)
+INITS(scorer_options)
 
 static const struct call quiet_calls[] = {
 #define QUIET(name, run) {name, run, 0, NULL, false}
+    {"cae_scorer_destroy", destroy_scorer, 0, prepare_scorer, false},
     QUIET("cae_abi_version", abi),
     QUIET("cae_version_number", number),
     QUIET("cae_version_string", string),
@@ -374,6 +383,8 @@ static const struct call quiet_calls[] = {
     QUIET("cae_trainer_get_gradient", get_gradient),
     QUIET("cae_trainer_progress", get_progress),
     QUIET("cae_trainer_steps_per_epoch", steps_per_epoch),
+    QUIET("cae_model_threshold", get_threshold),
+    QUIET("cae_scorer_options_init", init_scorer_options),
     QUIET("cae_trainer_destroy", destroy_trainer),
     QUIET("cae_dataset_destroy", destroy_dataset),
     QUIET("cae_optimizer_destroy", destroy_optimizer),
@@ -389,6 +400,8 @@ START_TEST(quiet_calls_make_no_request)
 
     for (int threads = 1; threads <= 3; threads += 2) {
         world_init(&w, (struct setting){.threads = threads});
+        if (call->prepare)
+            ck_assert_int_eq(call->prepare(&w), CAE_OK);
         heap_fail(&w.heap, 0, true);
         heap_fail(&w.lent_heap, 0, true);
         ck_assert_msg(call->run(&w) == CAE_OK, "%s failed without memory", call->name);

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_bytes_free(&second);
         fuzz_run_model(context, again, 8, 8);
         fuzz_run_model(context, again, (int)(size % 13) + 1, (int)(size % 7) + 1);
+        fuzz_score_model(context, again, 8, 8);
         fuzz_export_model(context, again);
     }
     cae_model_destroy(model);

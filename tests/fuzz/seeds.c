@@ -61,6 +61,24 @@ static void write_models(cae_context *context, const char *directory)
     }
 }
 
+/* With a threshold of either kind of score. */
+static void write_calibrated(cae_context *context, const char *directory)
+{
+    cae_model *model = fuzz_small_model(context);
+    cae_dataset *dataset;
+    cae_scorer_options o;
+
+    CHECK(cae_dataset_create_dead_leaves(&dataset, context, 4, 1, 9, 9, 1, NULL) == CAE_OK);
+    CHECK(cae_scorer_options_init(&o, sizeof o) == CAE_OK);
+    CHECK(cae_model_calibrate(NULL, model, NULL, dataset, 0.9, &o) == CAE_OK);
+    save_to(context, directory, "model", "threshold_mean", model, NULL);
+    o.kind = CAE_SCORE_PEAK, o.smoothing = 3;
+    CHECK(cae_model_calibrate(NULL, model, NULL, dataset, 1.0, &o) == CAE_OK);
+    save_to(context, directory, "model", "threshold_peak", model, NULL);
+    cae_dataset_destroy(dataset);
+    cae_model_destroy(model);
+}
+
 /* Of the trainer of checkpoint.c: the same network, images and options. */
 static void write_checkpoint(cae_context *context, const char *directory, const char *name,
                              int32_t kind, int steps)
@@ -81,6 +99,7 @@ int main(int count, char **arguments)
     }
     cae_context *context = fuzz_begin();
     write_models(context, arguments[1]);
+    write_calibrated(context, arguments[1]);
     write_checkpoint(context, arguments[1], "sgd", CAE_OPTIMIZER_SGD, 1);
     write_checkpoint(context, arguments[1], "adam", CAE_OPTIMIZER_ADAM, 2);
     write_checkpoint(context, arguments[1], "adamw", CAE_OPTIMIZER_ADAMW, 3);

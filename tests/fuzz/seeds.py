@@ -178,6 +178,24 @@ def states(data):
     yield 'state_last', pack(header, values)
 
 
+def thresholds(data):
+    """Of a good calibrated model: thresholds that lie."""
+    header, values = unpack(data)
+    key = 'libcae.threshold'
+    threshold = json.loads(header['__metadata__'][key])
+    lies = {'version': 2, 'threshold_bits': str(0x7ff0000000000000), 'quantile_bits': str(0x3ff0000000000001),
+            'kind': 'median', 'smoothing': 257, 'images': 0, 'more': 1}
+    for name, lie in lies.items():
+        header['__metadata__'][key] = json.dumps(dict(threshold, **{name: lie}))
+        yield 'threshold_' + name, pack(header, values)
+    for name, text in {'empty': '', 'array': '[]', 'deep': '{"a":' * 100}.items():
+        header['__metadata__'][key] = text
+        yield 'threshold_' + name, pack(header, values)
+    for name, bits in {'nan': 0x7ff8000000000000, 'negative': 0xbfe0000000000000, 'denormal': 1}.items():
+        header['__metadata__'][key] = json.dumps(dict(threshold, threshold_bits=str(bits)))
+        yield 'threshold_' + name, pack(header, values)
+
+
 TEXTS = [
     '', ' ', 'null', 'true', 'false', '0', '-0', '-1', '01', '1.5', '1e3', '9223372036854775807',
     '9223372036854775808', '-9223372036854775808', '-9223372036854775809', '""', '"a"', '"\\u0000"',
@@ -198,6 +216,8 @@ def write_all():
     for name, data in edits(model):
         put('model', name, data)
         put('weights', name, data)
+    for name, data in thresholds(get('model', 'threshold_mean')):
+        put('model', name, data)
     put('weights', 'plain', get('model', 'plain'))
     put('weights', 'checkpoint', checkpoint)
     put('model', 'checkpoint', checkpoint)
@@ -238,6 +258,11 @@ def write_all():
     put('api', 'train', bytes([6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 4, 4, 0] + [130] * 16 + [10, 0] +
                               [18, 0, 0, 1, 0, 0, 21, 0, 0, 0, 0, 3, 0, 0] + [23, 0, 0] * 4 +
                               [25, 0, 7, 15, 26, 0, 0, 3, 27, 0, 0, 1, 0, 0] + [9, 0, 0, 0, 10, 0, 0, 0]))
+    # small model, dataset, scorer, frames, a threshold, changed parameters, a frame, a file, ends
+    put('api', 'score', bytes([6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 5, 5, 0] + [130] * 16 + [10, 0] +
+                              [33, 0, 0, 0, 0, 1, 0, 5, 0, 5, 0] + [34, 0, 1] + [20] * 33 +
+                              [35, 0, 0, 0, 1, 2, 100, 0, 36, 0, 9, 0, 0, 0, 10, 0, 0, 0, 36, 0] +
+                              [8, 0, 0, 2, 0] + [64] * 36 + [34, 0, 0] + [10] * 33 + [36, 0, 32, 0, 1, 34, 0]))
 
 
 for target in TARGETS:
