@@ -83,7 +83,7 @@ static bool encode(const struct call *call, const struct network *network)
 {
     const char *in = call->files[0], *out = call->files[1];
     struct picture picture = {0};
-    struct latent latent;
+    struct latent latent = {0};
     struct frame frame;
     cae_array *array = NULL;
     enum way way;
@@ -276,7 +276,7 @@ static bool report_picture(const struct call *call, const struct frame *f, int c
 static bool decode(const struct call *call, const struct network *network, int32_t format)
 {
     const char *in = call->files[0], *out = call->files[1];
-    struct latent latent;
+    struct latent latent = {0};
     struct frame frame = {.whole = true};
     int32_t height = 0, width = 0;
     int channels = 0;
