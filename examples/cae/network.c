@@ -36,6 +36,8 @@ void network_free(struct network *network)
     network->layers = NULL;
 }
 
+enum { MOST_ADDED = 65536 /* pixels, to a side of a picture */ };
+
 /* --- One axis of one layer ----------------------------------------------------------------------- */
 
 struct axis {
@@ -112,28 +114,38 @@ static struct place place_of(const struct network *network, bool vertical)
     return place;
 }
 
+static bool add_after(struct margin *margin, const struct network *network, bool vertical,
+                      int64_t extent, bool same_size)
+{
+    for (margin->after = 0; margin->after <= MOST_ADDED; margin->after++) {
+        const int64_t in = margin->before + extent + margin->after;
+        const int64_t out = network_extent(network, 0, network->count, vertical, in);
+        if (same_size ? out == in : out >= margin->from + extent)
+            return true;
+    }
+    return false;
+}
+
+/* A model that gives back some sizes, as those with strides do, gets such a size: what it then sees at
+ * the edges is the picture in a mirror, not zeros. One that gives back none loses as much on every
+ * side as it was given more. */
 bool network_margin(struct margin *margin, const struct network *network, bool vertical,
                     int64_t extent)
 {
-    const int64_t most_added = 65536;
     const struct place place = place_of(network, vertical);
     const double shift = floor(place.first + 0.5);    /* even kernels look between two pixels */
 
     *margin = (struct margin){0};
-    if (network_extent(network, 0, network->count, vertical, extent) == extent)
-        return true;
-    if (fabs(place.step - 1) > 1e-9 || fabs(shift) > (double)most_added)
+    if (fabs(place.step - 1) > 1e-9 || fabs(shift) > MOST_ADDED)
         return false;
-    if (shift > 0 && !network->residual)
+    if ((shift == 0 || network->residual) && add_after(margin, network, vertical, extent, true))
+        return true;
+    if (network->residual)
+        return false;
+    if (shift > 0)
         margin->before = (int64_t)shift;
-    margin->from = network->residual ? 0 : margin->before - (int64_t)shift;
-    for (; margin->after <= most_added; margin->after++) {
-        const int64_t in = margin->before + extent + margin->after;
-        const int64_t out = network_extent(network, 0, network->count, vertical, in);
-        if (network->residual ? out == in : out >= margin->from + extent)
-            return true;
-    }
-    return false;
+    margin->from = margin->before - (int64_t)shift;
+    return add_after(margin, network, vertical, extent, false);
 }
 
 /* --- What a pixel sees ---------------------------------------------------------------------------- */
