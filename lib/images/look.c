@@ -83,7 +83,8 @@ static bool look_at_jpeg(struct found *found, FILE *stream)
                                     .width = number(segment + 5, 2), .most = CAE__JPEG_MOST};
             return true;
         }
-        if (number(segment, 2) < 2 || fseek(stream, (long)number(segment, 2) - 2, SEEK_CUR) != 0)
+        const long rest = (long)number(segment, 2) - 2; /* below 0 it is none to libjpeg */
+        if (rest > 0 && fseek(stream, rest, SEEK_CUR) != 0)
             return false;
     }
 }
