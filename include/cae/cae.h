@@ -634,8 +634,8 @@ cae_status cae_array_write_memory(void *buffer, size_t capacity, size_t *written
 cae_status cae_array_to_planes(float *planes, size_t count, const cae_array *image, int32_t scale);
 
 /** The way back: floats of the range of `scale` into an image that has its shape and type already,
- * clipped to the range, rounded to the nearest number (of two, to the even one). NaN becomes the
- * least number, 0. An image of floats takes them as they are. */
+ * clipped to the range, rounded to the nearest number. NaN becomes the least number, 0. An image of
+ * floats takes them as they are. */
 cae_status cae_array_from_planes(cae_array *image, const float *planes, size_t count,
                                  int32_t scale);
 

@@ -80,17 +80,35 @@ static cae_status make_workers(struct folder *folder)
 
 /* --- Looking, and what is left ------------------------------------------------------------------- */
 
+static cae_status too_small(const cae_context *context, const cae_folder_options *o, int64_t height,
+                            int64_t width)
+{
+    return cae__fail(context, CAE_ERR_SHAPE,
+                     "an image of %" PRId64 "x%" PRId64 " is smaller than crops of %dx%d", height,
+                     width, (int)o->height, (int)o->width);
+}
+
+/* The one way or the other: which, the file's EXIF says, and that comes later. */
+static bool may_fit(const cae_folder_options *o, int64_t height, int64_t width)
+{
+    return (height >= o->height && width >= o->width) || (width >= o->height && height >= o->width);
+}
+
 static void look(void *job, int64_t index, int worker)
 {
     const struct folder *folder = job;
     const cae_context *context = &folder->workers[worker];
     struct cae__file *file = &folder->files.list[index];
     char path[CAE__PATH_ROOM];
+    int64_t height = 0, width = 0;
     if (file->status != CAE_OK)
         return;
     cae_status status = cae__path_join(path, context, folder->directory, file->name);
     if (status == CAE_OK)
-        status = cae__image_look(&file->pixels, context, path);
+        status = cae__image_look(&height, &width, context, path);
+    if (status == CAE_OK && !may_fit(&folder->options, height, width))
+        status = too_small(context, &folder->options, height, width);
+    file->pixels = height * width;
     if (status != CAE_OK)
         cae__file_skip(file, context, status);
 }
@@ -167,12 +185,12 @@ static cae_status share(struct folder *folder)
 {
     const cae_folder_options *o = &folder->options;
     const int64_t room = o->memory / crop_bytes(o);
-    int64_t most = o->crops > 0 ? o->crops : 1, too_many = CAE__MOST_PIXELS + 1;
+    int64_t most = o->crops > 0 ? o->crops : 1, too_many = CAE__MOST_PIXELS + 1; /* as wanted */
     if (crops_in_all(folder, most, room) > room)
         return cae__fail(folder->context, CAE_ERR_OPTIONS,
                          "cae_folder_options: memory is %" PRId64 " bytes, room for %" PRId64
-                         " crops of %dx%dx%d; %d of each of %" PRId64 " files are more: raise "
-                         "memory, or set limit", o->memory, room, (int)o->channels, (int)o->height,
+                         " crops of %dx%dx%d, and %d of each of %" PRId64 " files is more: "
+                         "raise memory, or set limit", o->memory, room, (int)o->channels, (int)o->height,
                          (int)o->width, (int)most, usable(&folder->files));
     while (o->crops == 0 && too_many - most > 1) {
         const int64_t middle = most + (too_many - most) / 2;
@@ -276,9 +294,7 @@ static void cut(void *job, int64_t index, int worker)
         status = read_image(&image, context, path);
     if (status == CAE_OK) {
         if (image.shape[0] < o->height || image.shape[1] < o->width)
-            status = cae__fail(context, CAE_ERR_SHAPE,
-                               "an image of %" PRId64 "x%" PRId64 " is smaller than crops of %dx%d",
-                               image.shape[0], image.shape[1], (int)o->height, (int)o->width);
+            status = too_small(context, o, image.shape[0], image.shape[1]);
         for (int64_t crop = 0; crop < file->crops && status == CAE_OK; crop++)
             cut_crop(folder, &image, file, crop);
         cae__free(context, image.data);

@@ -85,8 +85,9 @@ cae_status cae__images_check(const cae_context *context);
 
 /* --- look.c ----------------------------------------------------------------------------------- */
 
-/* How many pixels a PNG or JPEG file has, by its header alone. */
-cae_status cae__image_look(int64_t *pixels, const cae_context *context, const char *path);
+/* The size of a PNG or JPEG file, by its header alone; a photo may yet be turned. */
+cae_status cae__image_look(int64_t *height, int64_t *width, const cae_context *context,
+                           const char *path);
 
 /* --- walk.c ----------------------------------------------------------------------------------- */
 

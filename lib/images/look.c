@@ -83,7 +83,8 @@ static bool look_at_jpeg(struct found *found, FILE *stream)
                                     .width = number(segment + 5, 2), .most = CAE__JPEG_MOST};
             return true;
         }
-        if (number(segment, 2) < 2 || fseek(stream, (long)number(segment, 2) - 2, SEEK_CUR) != 0)
+        const long rest = (long)number(segment, 2) - 2; /* below 0 it is none to libjpeg */
+        if (rest > 0 && fseek(stream, rest, SEEK_CUR) != 0)
             return false;
     }
 }
@@ -103,7 +104,7 @@ static cae_status look(struct found *found, const cae_context *context, FILE *st
                            is_png ? "PNG" : "JPEG");
 }
 
-cae_status cae__image_look(int64_t *pixels, const cae_context *context, const char *path)
+cae_status cae__image_look(int64_t *height, int64_t *width, const cae_context *context, const char *path)
 {
     struct found found;
     int64_t size;
@@ -119,7 +120,9 @@ cae_status cae__image_look(int64_t *pixels, const cae_context *context, const ch
     (void)fclose(stream); /* only read from */
     if (status == CAE_OK)
         status = cae__image_check(context, found.height, found.width, (size_t)size, found.most);
-    if (status == CAE_OK)
-        *pixels = found.height * found.width;
+    if (status == CAE_OK) {
+        *height = found.height;
+        *width = found.width;
+    }
     return status;
 }

@@ -125,10 +125,10 @@ static int by_name(const void *a, const void *b)
 static cae_status make_list(struct cae__files *files, const struct walk *walk)
 {
     const size_t count = walk->files.size / sizeof(struct entry);
-    files->names = (char *)walk->names.data;
     files->list = cae__alloc_zero(walk->context, count ? count : 1, sizeof *files->list);
     if (!files->list)
         return cae__fail_memory(walk->context);
+    files->names = (char *)walk->names.data;
     files->count = (int64_t)count;
     for (size_t i = 0; i < count; i++) {
         struct entry entry;
