@@ -122,6 +122,12 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
     return CAE_OK;
 }
 
+void cae__spec_clear(cae_spec *spec)
+{
+    spec->count = 0;
+    spec->parameters = 0;
+}
+
 cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer)
 {
     const cae_context *context = spec->handle.context;
