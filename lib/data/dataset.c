@@ -239,12 +239,14 @@ static struct walk walk_of(const cae_dataset *d, int way)
 static void fetch_run(unsigned char *to, const unsigned char *from, ptrdiff_t step, size_t count,
                       size_t element)
 {
+    const ptrdiff_t length = (ptrdiff_t)count;
     if (element == 1)
-        for (size_t i = 0; i < count; i++, from += step)
-            to[i] = *from;
+        for (ptrdiff_t i = 0; i < length; i++)
+            to[i] = from[i * step];
     else /* floats, which may be unaligned in borrowed memory */
-        for (size_t i = 0; i < count; i++, from += step * (ptrdiff_t)sizeof(float))
-            memcpy(to + i * sizeof(float), from, sizeof(float));
+        for (ptrdiff_t i = 0; i < length; i++)
+            memcpy(to + i * (ptrdiff_t)sizeof(float), from + i * step * (ptrdiff_t)sizeof(float),
+                   sizeof(float));
 }
 
 /* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW. */

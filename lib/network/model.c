@@ -121,7 +121,7 @@ cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spe
         return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", context ? "spec" : "context");
     if (spec->count == 0)
         return cae__fail(context, CAE_ERR_ARGUMENT, "the description has no layers");
-    cae_status status = cae__spec_complete(spec);
+    cae_status status = cae__spec_complete(context, spec);
     if (status == CAE_OK)
         status = cae__model_allocate(out, context, spec);
     if (status == CAE_OK)

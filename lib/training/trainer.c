@@ -4,7 +4,6 @@
  * while its activations stay in that core's cache; only gradients meet, in slots (training.h). */
 #include "training.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -17,7 +16,10 @@ static const cae_trainer_options defaults = {
     .size = sizeof defaults, .batch = 64, .seed = 1, .loss = CAE_LOSS_MSE, .shuffle = 1,
     .huber_delta = 1.0, .decay_factor = 0.1};
 
-#define EPSILON 1e-3 /* Charbonnier's, where the options say 0 */
+/* Charbonnier's, where the options say 0, and between which its square is a float. */
+#define EPSILON 1e-3
+#define LEAST_EPSILON 1e-18
+#define MOST_EPSILON 1e18
 
 cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size)
 {
@@ -61,9 +63,9 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
     if (!(o->average_decay >= 0.0 && o->average_decay < 1.0))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "average_decay is %g, expected 0 <= average_decay < 1", o->average_decay);
-    if (!(o->epsilon == 0.0 || ((float)o->epsilon >= FLT_MIN && isfinite((float)o->epsilon))))
-        return cae__fail(context, CAE_ERR_OPTIONS,
-                         "epsilon is %g, expected 0 or a finite value > 0", o->epsilon);
+    if (!(o->epsilon == 0.0 || (o->epsilon >= LEAST_EPSILON && o->epsilon <= MOST_EPSILON)))
+        return cae__fail(context, CAE_ERR_OPTIONS, "epsilon is %g, expected 0 or %g to %g",
+                         o->epsilon, LEAST_EPSILON, MOST_EPSILON);
     if (o->augment < 0 || o->augment > MOST_AUGMENT || o->reserved2 != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "augment is %d, expected a sum of enum cae_augment, and reserved2 must be 0",
