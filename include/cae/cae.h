@@ -272,7 +272,8 @@ typedef struct cae_model cae_model; /**< layers and their parameters */
 
 /** Make a model with PyTorch's default initialization: weights and biases uniform in
  * +-1/sqrt(fan_in), fan_in = weight.shape[1] * kernel_h * kernel_w, which for a transposed
- * convolution counts its output channels. The same seed gives the same bits on every machine.
+ * convolution counts its output channels. The last layer before a residual connection begins at a
+ * tenth of that, near y = x. The same seed gives the same bits on every machine.
  * The description is copied. */
 cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,
                             uint64_t seed);
@@ -622,6 +623,9 @@ typedef struct cae_trainer_options {
                                  trainer is made: after step t = 0, 1, ...
                                  a = d a + (1 - d) w, d = min(average_decay, (1 + t) / (10 + t)) */
     double epsilon;         /**< 0, which is 1e-3; CHARBONNIER, 1e-18 to 1e18 */
+    double ssim_weight;     /**< 0; >= 0: ssim_weight (1 - SSIM) is added to the loss, the mean SSIM
+                                 of CAE_SSIM_GAUSSIAN11 over windows, channels and images. Images of
+                                 at least 11x11 */
     int32_t augment;        /**< 0; sum of enum cae_augment */
     uint32_t reserved2;     /**< 0 */
 } cae_trainer_options;
@@ -699,6 +703,48 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
  * and the average's decay may be changed on purpose: they are not in the file, and a rate set by
  * cae_optimizer_set_learning_rate has to be set again. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
+
+/** @} */
+
+/** @defgroup presets Presets: networks with the recipes that train them
+ *
+ * Chosen by measurement: docs/results.md has what each reaches, and what was tried.
+ * @{ */
+
+/** Networks with their recipes. Under one number a network stays what it is; a better one comes under
+ * a new number. */
+enum cae_preset {
+    CAE_PRESET_REFERENCE = 0, /**< the published network and recipe: cae_spec_add_reference, 10 epochs
+                                   of 50,000 images, batch 64, Adam at 1e-3 */
+    CAE_PRESET_TUNED = 1,     /**< the same network, trained better in as many samples */
+    CAE_PRESET_RESIDUAL = 2,  /**< the same layers with a residual connection, for denoising; as many
+                                   parameters and samples */
+    CAE_PRESET_QUALITY = 3,   /**< wider and deeper with a residual connection, for denoising: minutes
+                                   on two cores */
+    CAE_PRESET_COMPRESS = 4   /**< a bottleneck for reconstruction: strided layers, a latent of a
+                                   sixteenth of the pixels; sides are multiples of 4 */
+};
+
+/** The name of a preset, such as "residual"; NULL for none: counting up from 0 lists them all.
+ * Static. */
+const char *cae_preset_name(int32_t preset);
+
+/** Append a preset's layers to an empty description, for images of `channels` channels. `latent` is
+ * the number of channels of COMPRESS's latent, 0 its default; 0 for all others. On error the
+ * description is empty as before. */
+cae_status cae_spec_add_preset(cae_spec *spec, int32_t preset, int32_t channels, int32_t latent);
+
+/** Epochs of a dataset of `images` images that make up the preset's budget of samples, rounded up;
+ * 0 for no preset and no images. */
+int64_t cae_preset_epochs(int32_t preset, int64_t images);
+
+/** Write a preset's recipe into options that their init calls have filled: the optimizer's kind and
+ * rate; batch, loss, schedule, average, augmentation. Seed, noise and the rest stay as they are.
+ * `images` and `epochs` say how long training will be, which schedules need to know; 0 epochs are
+ * cae_preset_epochs. `context` keeps the error text; NULL for none. */
+cae_status cae_preset_options(cae_optimizer_options *optimizer, cae_trainer_options *trainer,
+                              cae_context *context, int32_t preset, int64_t images,
+                              int64_t epochs);
 
 /** @} */
 

@@ -207,8 +207,8 @@ double cae_dataset_range(const cae_dataset *dataset)
 }
 
 /* Where the values of one image lie in its source, in elements. The result's row y of channel c is
- * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and any
- * way that the image may lie. */
+ * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and
+ * any way that the image may lie. */
 struct walk {
     size_t start;
     ptrdiff_t plane, row, pixel;
@@ -347,7 +347,8 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
     const float narrow = cae__to_float(sigma);
     fenv_t host;
     cae__arithmetic_begin(&host);
-    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit, &image);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit,
+                                             &image);
     cae__arithmetic_end(&host);
     return CAE_OK;
 }

@@ -122,6 +122,12 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
     return CAE_OK;
 }
 
+void cae__spec_clear(cae_spec *spec)
+{
+    spec->count = 0;
+    spec->parameters = 0;
+}
+
 cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer)
 {
     const cae_context *context = spec->handle.context;
@@ -238,9 +244,9 @@ cae_status cae__spec_complete(const cae_context *context, const cae_spec *spec)
                          cae__layer_label(last, spec->count - 1).text);
     if (last->activation != CAE_ACTIVATION_NONE)
         return cae__fail(context, CAE_ERR_SHAPE,
-                         "%s: activation is %d, expected CAE_ACTIVATION_NONE in the last layer before a "
-                         "residual connection", cae__layer_label(last, spec->count - 1).text,
-                         (int)last->activation);
+                         "%s: activation is %d, expected CAE_ACTIVATION_NONE in the last layer "
+                         "before a residual connection",
+                         cae__layer_label(last, spec->count - 1).text, (int)last->activation);
     return CAE_OK;
 }
 

@@ -1,6 +1,6 @@
-/* average.c - the exponential moving average of a model's parameters (Polyak & Juditsky 1992 for the
- * idea of averaging). Like the optimizer, an update reads one copy and writes the other, so that the
- * last one can be taken back. */
+/* average.c - the exponential moving average of a model's parameters (Polyak & Juditsky 1992 for
+ * the idea of averaging). Like the optimizer, an update reads one copy and writes the other, so
+ * that the last one can be taken back. */
 #include <math.h>
 #include <string.h>
 
@@ -33,7 +33,8 @@ void cae__average_exchange(cae_trainer *trainer)
     trainer->average_before = kept;
 }
 
-/* Early on the average follows faster, so that it does not remember the initial weights for long. */
+/* Early on the average follows faster, so that it does not remember the initial weights for
+ * long. */
 void cae__average_update(cae_trainer *trainer)
 {
     if (!trainer->average)

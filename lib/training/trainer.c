@@ -2,6 +2,7 @@
  *
  * A batch is cut into blocks of `lanes` images. A block goes through the whole step on one worker
  * while its activations stay in that core's cache; only gradients meet, in slots (training.h). */
+#include "../metrics/metrics.h"
 #include "training.h"
 
 #include <inttypes.h>
@@ -58,18 +59,21 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
     if (!(o->noise_sigma_max == 0.0 || (o->noise_sigma_max >= o->noise_sigma &&
                                         isfinite((float)o->noise_sigma_max))))
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "noise_sigma_max is %g, expected 0 or at least noise_sigma, %g, and finite",
-                         o->noise_sigma_max, o->noise_sigma);
+                         "noise_sigma_max is %g, expected 0 or at least noise_sigma, %g, and "
+                         "finite", o->noise_sigma_max, o->noise_sigma);
     if (!(o->average_decay >= 0.0 && o->average_decay < 1.0))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "average_decay is %g, expected 0 <= average_decay < 1", o->average_decay);
     if (!(o->epsilon == 0.0 || (o->epsilon >= LEAST_EPSILON && o->epsilon <= MOST_EPSILON)))
         return cae__fail(context, CAE_ERR_OPTIONS, "epsilon is %g, expected 0 or %g to %g",
                          o->epsilon, LEAST_EPSILON, MOST_EPSILON);
+    if (!cae__is_not_negative(o->ssim_weight) || !isfinite((float)o->ssim_weight))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "ssim_weight is %g, expected a finite value >= 0", o->ssim_weight);
     if (o->augment < 0 || o->augment > MOST_AUGMENT || o->reserved2 != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "augment is %d, expected a sum of enum cae_augment, and reserved2 must be 0",
-                         (int)o->augment);
+                         "augment is %d, expected a sum of enum cae_augment, and reserved2 must be "
+                         "0", (int)o->augment);
     return cae__schedule_check(context, o);
 }
 
@@ -103,6 +107,16 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
     return CAE_OK;
 }
 
+/* Scratch that the loss needs is needed when that of the layers is not. */
+static uint64_t scratch_floats(const cae_trainer *trainer)
+{
+    const struct cae__plan *plan = &trainer->plan;
+    const cae_dataset *d = trainer->dataset;
+    const uint64_t ssim = trainer->options.ssim_weight > 0.0
+                              ? cae__ssim_floats(d->height, d->width, plan->lanes) : 0;
+    return ssim > plan->scratch ? ssim : plan->scratch;
+}
+
 /* One worker's memory, every piece starting on a cache line. */
 struct cae__workspace {
     float *target;   /* [length][lanes]; the input itself when there is no noise */
@@ -123,12 +137,13 @@ static uint64_t header_floats(const struct cae__plan *plan)
     return padded((bytes + sizeof(float) - 1) / sizeof(float));
 }
 
-static uint64_t workspace_floats(const struct cae__plan *plan)
+static uint64_t workspace_floats(const cae_trainer *trainer)
 {
+    const struct cae__plan *plan = &trainer->plan;
     uint64_t floats = header_floats(plan) + 2 * padded(plan->stages[0].in_length);
     for (int i = 0; i < plan->count; i++)
         floats += padded(plan->stages[i].out_length);
-    return floats + 2 * padded(plan->longest) + padded(plan->scratch);
+    return floats + 2 * padded(plan->longest) + padded(scratch_floats(trainer));
 }
 
 static float *take(float **free_floats, uint64_t floats)
@@ -138,23 +153,24 @@ static float *take(float **free_floats, uint64_t floats)
     return taken;
 }
 
-static struct cae__workspace *workspace_create(const cae_context *context,
-                                               const struct cae__plan *plan, bool noise)
+static struct cae__workspace *workspace_create(const cae_trainer *trainer)
 {
-    const uint64_t floats = workspace_floats(plan);
-    float *next = floats > SIZE_MAX ? NULL : cae__alloc(context, (size_t)floats, sizeof *next);
+    const struct cae__plan *plan = &trainer->plan;
+    const uint64_t floats = workspace_floats(trainer);
+    float *next = floats > SIZE_MAX ? NULL : cae__alloc(trainer->handle.context, (size_t)floats,
+                                                        sizeof *next);
     struct cae__workspace *w = (void *)next;
     if (!w)
         return NULL;
     const size_t in_length = plan->stages[0].in_length;
     take(&next, header_floats(plan));
     w->buffers[0] = take(&next, in_length);
-    w->target = noise ? take(&next, in_length) : w->buffers[0];
+    w->target = trainer->noisy ? take(&next, in_length) : w->buffers[0];
     for (int i = 0; i < plan->count; i++)
         w->buffers[i + 1] = take(&next, plan->stages[i].out_length);
     w->gradient = take(&next, plan->longest);
     w->spare = take(&next, plan->longest);
-    w->scratch = take(&next, plan->scratch);
+    w->scratch = take(&next, scratch_floats(trainer));
     return w;
 }
 
@@ -175,8 +191,7 @@ static cae_status ensure_workspaces(cae_trainer *trainer)
     cae__free(context, trainer->workspaces);
     trainer->workspaces = workspaces;
     while (trainer->workers < wanted) {
-        struct cae__workspace *workspace =
-            workspace_create(context, &trainer->plan, trainer->noisy);
+        struct cae__workspace *workspace = workspace_create(trainer);
         if (!workspace)
             return cae__fail_memory(context);
         workspaces[trainer->workers++] = workspace;
@@ -236,7 +251,13 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
         status = check_options(context, &o);
     if (status == CAE_OK)
         status = cae__check_fit(context, model, dataset);
-    if (status == CAE_OK && (o.augment & CAE_AUGMENT_TRANSPOSE) && dataset->height != dataset->width)
+    if (status == CAE_OK && o.ssim_weight > 0.0 &&
+        (dataset->height < CAE__SSIM_TAPS || dataset->width < CAE__SSIM_TAPS))
+        status = cae__fail(context, CAE_ERR_SHAPE,
+                           "ssim_weight: images of %dx%d are smaller than SSIM's window, 11x11",
+                           dataset->height, dataset->width);
+    if (status == CAE_OK && (o.augment & CAE_AUGMENT_TRANSPOSE) &&
+        dataset->height != dataset->width)
         status = cae__fail(context, CAE_ERR_SHAPE,
                            "augment: images of %dx%d cannot be transposed, expected square ones",
                            dataset->height, dataset->width);
@@ -257,6 +278,8 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     trainer->options = o;
     trainer->noisy = o.noise_sigma > 0.0 || o.noise_sigma_max > 0.0;
     trainer->loss = (struct cae__loss){o.loss, cae__to_float(delta_of(&o))};
+    trainer->ssim = cae__ssim_of(dataset->channels, dataset->height, dataset->width,
+                                 cae_dataset_range(dataset));
     trainer->progress = no_progress;
     status = allocate(trainer);
     if (status != CAE_OK) {
@@ -299,6 +322,16 @@ static double values_of(const struct batch *batch)
     return (double)batch->count * (double)batch->trainer->dataset->length;
 }
 
+/* A window of SSIM among the values of an image, whose losses are summed and then divided by their
+ * number. */
+static double weight_of_window(const cae_trainer *trainer)
+{
+    const struct cae__ssim *s = &trainer->ssim;
+    const double windows = (double)(s->height - (CAE__SSIM_TAPS - 1)) *
+                           (double)(s->width - (CAE__SSIM_TAPS - 1));
+    return trainer->options.ssim_weight * (double)s->height * (double)s->width / windows;
+}
+
 /* Sum of the loss over a block; its gradient is added to `gradient`. */
 static double run_block(const struct batch *batch, int64_t block, float *gradient,
                         struct cae__workspace *w)
@@ -310,9 +343,17 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
 
     cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes, used);
     cae__plan_forward(plan, w->buffers, w->scratch);
-    const double loss = trainer->handle.context->kernels->loss_gradient(
-        &trainer->loss, w->gradient, w->buffers[plan->count], w->target, trainer->dataset->length,
-        plan->lanes, used, (float)(1.0 / values_of(batch)));
+    const struct cae__kernels *kernels = trainer->handle.context->kernels;
+    const float *y = w->buffers[plan->count];
+    double loss = kernels->loss_gradient(&trainer->loss, w->gradient, y, w->target,
+                                         trainer->dataset->length, plan->lanes, used,
+                                         (float)(1.0 / values_of(batch)));
+    if (trainer->options.ssim_weight > 0.0) {
+        const double weight = weight_of_window(trainer);
+        loss += weight * kernels->ssim_gradient(&trainer->ssim, w->gradient, y, w->target,
+                                                plan->lanes, used,
+                                                (float)(weight / values_of(batch)), w->scratch);
+    }
     cae__plan_backward(plan, w->buffers, w->gradient, w->spare, gradient, w->scratch);
     return loss;
 }

@@ -60,6 +60,7 @@ struct cae_trainer {
     const cae_dataset *dataset;
     cae_trainer_options options;
     struct cae__loss loss;
+    struct cae__ssim ssim;
     bool noisy; /* the input is another one than the target */
 
     struct cae__plan plan;
@@ -84,7 +85,7 @@ struct cae_trainer {
     cae_progress progress_before;
 };
 
-/* --- A visit: which image, how it lies, with how much noise ------------------------------------ */
+/* --- A visit: which image, how it lies, with how much noise ----------------------------------- */
 
 struct cae__visit {
     int64_t image;
@@ -99,7 +100,7 @@ struct cae__visit cae__visit_at(const cae_trainer *trainer, int64_t position);
 void cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
                      int lanes, int used);
 
-/* --- Moving average of the parameters ---------------------------------------------------------- */
+/* --- Moving average of the parameters --------------------------------------------------------- */
 
 cae_status cae__average_create(cae_trainer *trainer);
 void cae__average_destroy(cae_trainer *trainer);

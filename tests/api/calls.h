@@ -158,6 +158,11 @@ static cae_status add_ninth_layer(struct world *w)
     return cae_spec_add_conv_transpose(w->full_spec, 1, 1, NULL);
 }
 
+static cae_status add_preset(struct world *w)
+{
+    return cae_spec_add_preset(w->empty_spec, CAE_PRESET_COMPRESS, 3, 0);
+}
+
 static cae_status add_reference(struct world *w)
 {
     return cae_spec_add_reference(w->empty_spec);
@@ -537,6 +542,7 @@ static const struct call {
     {"cae_spec_add_conv", add_first_layer, 1, NULL, false},
     {"cae_spec_add_conv_transpose", add_ninth_layer, 1, NULL, false},
     {"cae_spec_add_reference", add_reference, 1, NULL, false},
+    {"cae_spec_add_preset", add_preset, 1, NULL, false},
     {"cae_model_create", make_model, 3, NULL, false},
     {"cae_model_create_reference", make_reference, 4, NULL, false},
     {"cae_model_forward", forward, 2, NULL, false},

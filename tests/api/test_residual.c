@@ -230,6 +230,12 @@ START_TEST(parts_run_their_layers_only)
     ck_assert_int_eq(cae_model_residual(with), 1);
     ck_assert_int_eq(cae_model_residual(without), 0);
     ck_assert_int_eq(cae_model_residual(NULL), 0);
+    for (int i = 6; i < 8; i++) { /* the last layer begins differently */
+        const size_t n = i == 6 ? COUNT(zeros) : 3;
+        float values[COUNT(zeros)];
+        assert_ok(context, cae_model_get_tensor(values, n, with, cae_model_tensor_name(with, i)));
+        assert_ok(context, cae_model_set_tensor(without, cae_model_tensor_name(with, i), values, n));
+    }
     random_floats(1, x, FLOATS, -1, 1);
     assert_ok(context, cae_model_output_shape(&c, &h, &w, with, NULL, CAE_PART_ENCODER, SIDE, SIDE));
     const size_t latents = (size_t)(IMAGES * c * h * w);
@@ -251,6 +257,33 @@ START_TEST(parts_run_their_layers_only)
     free(a), free(b);
     cae_model_destroy(with);
     cae_model_destroy(without);
+    cae_context_destroy(context);
+}
+END_TEST
+
+/* The last layer begins at a tenth of what it would be, all others as ever. */
+START_TEST(the_last_layer_begins_small)
+{
+    cae_context *context = context_with(0, 1);
+
+    for (int n = 0; n < NETWORKS; n++) {
+        cae_model *with = model_of(context, &networks[n], 1), *without = model_of(context, &networks[n], 0);
+        const int tensors = cae_model_tensor_count(with);
+
+        for (int i = 0; i < tensors; i++) {
+            const char *name = cae_model_tensor_name(with, i);
+            int64_t shape[4];
+
+            assert_ok(context, cae_model_tensor_shape(shape, NULL, with, name));
+            const size_t count = (size_t)(shape[0] * shape[1] * shape[2] * shape[3]);
+            double *a = parameter(context, with, i, count), *b = parameter(context, without, i, count);
+            for (size_t k = 0; k < count; k++)
+                ck_assert_double_eq_tol(a[k], i < tensors - 2 ? b[k] : 0.1 * b[k], 1e-8);
+            free(a), free(b);
+        }
+        cae_model_destroy(with);
+        cae_model_destroy(without);
+    }
     cae_context_destroy(context);
 }
 END_TEST
@@ -498,6 +531,7 @@ int main(void)
     tcase_add_loop_test(running, tiles_are_the_definition, 0, 3 * ENGINES);
     tcase_add_loop_test(running, one_pixel, 0, ENGINES);
     tcase_add_loop_test(running, parts_run_their_layers_only, 0, ENGINES);
+    tcase_add_test(running, the_last_layer_begins_small);
     tcase_add_test(running, what_cannot_be_added_is_refused);
     suite_add_tcase(suite, running);
     tcase_set_timeout(training, 60);

@@ -247,7 +247,7 @@ fault('visit-sigma', 'training/visit.c', 'sigmas reach from 0 to the largest',
 fault('visit-lane', 'training/visit.c', 'all images of a block lie as the first',
       'ways[lane] = visit.way;', 'ways[lane] = lane ? ways[0] : visit.way;', 'visit residual')
 fault('trainer-transpose', 'training/trainer.c', 'images that are not square are transposed',
-      'dataset->height != dataset->width)', '0)', 'trainer')
+      'CAE_AUGMENT_TRANSPOSE) &&\n        dataset->height != dataset->width)', 'CAE_AUGMENT_TRANSPOSE) &&\n        0)', 'trainer')
 fault('trainer-noisy', 'training/trainer.c', 'noise between 0 and a sigma is none',
       'o.noise_sigma > 0.0 || o.noise_sigma_max > 0.0;', 'o.noise_sigma > 0.0;', 'visit')
 fault('average-warmup', 'training/average.c', 'the average does not warm up',
@@ -291,8 +291,9 @@ fault('noise-image', 'random/noise.c', "an image's number is cut to 32 bits",
       '(images[i % lanes] >> 32 & 0xffffffu)', '0', 'random noise')
 fault('ssim-correction', 'metrics/ssim.c', 'population moments where sample moments belong',
       '.correction = 49.0 / 48.0}', '.correction = 1.0}', 'metrics')
-fault('ssim-constant', 'metrics/ssim.c', 'C2 is C1', '0.03 * data_range * (0.03 * data_range)',
-      '0.01 * data_range * (0.01 * data_range)', 'metrics')
+fault('ssim-constant', 'metrics/ssim.c', 'C2 is C1', '#define K2 0.03', '#define K2 0.01', 'metrics')
+fault('model-residual-start', 'network/model.c', 'the last layer before a residual connection begins large',
+      '#define RESIDUAL_START 0.1', '#define RESIDUAL_START 1.0', 'residual')
 fault('psnr-log', 'metrics/psnr.c', 'twice the decibels', '10.0 * log10(', '20.0 * log10(', 'metrics')
 fault('dataset-nhwc', 'data/dataset.c', 'channels and pixels change places',
       '.plane = planes ? h * w : 1, .row', '.plane = planes ? h * w : h * w, .row', 'dataset')

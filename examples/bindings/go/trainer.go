@@ -73,6 +73,7 @@ type TrainerOptions struct {
 	NoiseSigmaMax float64  // 0; above: each visit of an image draws its sigma between NoiseSigma and this
 	AverageDecay  float64  // 0: off; below 1, of the moving average that Trainer.Average gives
 	Epsilon       float64  // 0, which is 1e-3; LossCharbonnier
+	SSIMWeight    float64  // 0; above: this times 1 - SSIM is added to the loss
 	Augment       Augment  // 0
 }
 
@@ -96,6 +97,7 @@ func DefaultTrainerOptions() TrainerOptions {
 		NoiseSigmaMax: float64(o.noise_sigma_max),
 		AverageDecay:  float64(o.average_decay),
 		Epsilon:       float64(o.epsilon),
+		SSIMWeight:    float64(o.ssim_weight),
 		Augment:       Augment(o.augment),
 	}
 }
@@ -120,6 +122,7 @@ func (o *TrainerOptions) c() *C.cae_trainer_options {
 	c.noise_sigma_max = C.double(o.NoiseSigmaMax)
 	c.average_decay = C.double(o.AverageDecay)
 	c.epsilon = C.double(o.Epsilon)
+	c.ssim_weight = C.double(o.SSIMWeight)
 	c.augment = C.int32_t(o.Augment)
 	return c
 }

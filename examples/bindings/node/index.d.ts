@@ -232,6 +232,8 @@ export interface TrainerOptions {
   averageDecay?: number;
   /** 0, which is 1e-3; of charbonnier */
   epsilon?: number;
+  /** 0; above: this times 1 - SSIM is added to the loss */
+  ssimWeight?: number;
   /** []: what may happen to an image, drawn by halves for each visit */
   augment?: ('mirror' | 'flip' | 'transpose')[];
 }

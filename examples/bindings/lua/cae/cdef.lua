@@ -287,6 +287,7 @@ typedef struct cae_trainer_options {
     double noise_sigma_max;
     double average_decay;
     double epsilon;
+    double ssim_weight;
     int32_t augment;
     uint32_t reserved2;
 } cae_trainer_options;

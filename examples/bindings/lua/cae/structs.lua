@@ -51,7 +51,8 @@ local FIELDS = {
     batch = "int32", seed = "uint64", loss = "enum loss", shuffle = "flag", huber_delta = "double",
     noise_sigma = "double", clip_norm = "double", schedule = "enum schedule", warmup_steps = "int64",
     decay_steps = "int64", decay_factor = "double", final_fraction = "double",
-    noise_sigma_max = "double", average_decay = "double", epsilon = "double", augment = "ways",
+    noise_sigma_max = "double", average_decay = "double", epsilon = "double", ssim_weight = "double",
+    augment = "ways",
   },
   cae_evaluation_options = { noise_seed = "uint64", noise_sigma = "double" },
 }

@@ -30,8 +30,8 @@ end
 
 -- The model, its optimizer and a dataset, at work. Options: batch 64, seed 1, loss "mse", shuffle true,
 -- huber_delta 1, noise_sigma 0, clip_norm 0, schedule "constant", warmup_steps 0, decay_steps 0,
--- decay_factor 0.1, final_fraction 0, noise_sigma_max 0, average_decay 0, epsilon 0 (which is 1e-3), augment {}
--- (a list of "mirror", "flip", "transpose").
+-- decay_factor 0.1, final_fraction 0, noise_sigma_max 0, average_decay 0, epsilon 0 (which is 1e-3), ssim_weight 0,
+-- augment {} (a list of "mirror", "flip", "transpose").
 function Model:trainer(optimizer, dataset, options)
   local trainer = Trainer._create(
     lib.cae_trainer_create, self._context, { self._keep, dataset._keep }, self:_c(), optimizer:_c(), dataset:_c(),

@@ -31,7 +31,7 @@ export const structs = {
     huber_delta: 'double', noise_sigma: 'double', clip_norm: 'double', schedule: 'int32_t',
     reserved: 'uint32_t', warmup_steps: 'int64_t', decay_steps: 'int64_t', decay_factor: 'double',
     final_fraction: 'double', noise_sigma_max: 'double', average_decay: 'double', epsilon: 'double',
-    augment: 'int32_t', reserved2: 'uint32_t',
+    ssim_weight: 'double', augment: 'int32_t', reserved2: 'uint32_t',
   },
   cae_progress: {
     size: 'uint32_t', epoch_done: 'int32_t', step: 'int64_t', epoch: 'int64_t', images: 'int64_t',

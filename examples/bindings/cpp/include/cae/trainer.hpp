@@ -75,6 +75,9 @@ public:
         return c_.augment = static_cast<std::int32_t>(ways), *this;
     }
 
+    /** `weight` times 1 - SSIM is added to the loss; 0 is off. */
+    trainer_options &ssim_weight(double value) { return c_.ssim_weight = value, *this; }
+
     /** Below 1: trainer::average() gives a moving average of the parameters; 0 is off. */
     trainer_options &average_decay(double value) { return c_.average_decay = value, *this; }
 

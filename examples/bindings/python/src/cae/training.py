@@ -84,7 +84,8 @@ class Trainer(Handle):
     `seed` keys the shuffle and the noise. `noise_sigma` is added to the input, never to the target.
     With `noise_sigma_max`, each visit of an image draws its own between the two. `augment` is a sum of
     Augment, drawn for each visit, too. `average_decay` above 0 makes average() a moving average of the
-    parameters. `epsilon` is the Charbonnier loss's, 0 means 1e-3.
+    parameters. `epsilon` is the Charbonnier loss's, 0 means 1e-3. `ssim_weight` times 1 - SSIM is added
+    to the loss.
     `clip_norm` 0 is off. The rate warms up over `warmup_steps`, then follows `schedule`: STEP multiplies it
     with `decay_factor` every `decay_steps`, COSINE brings it to `final_fraction` at step `decay_steps`.
     """
@@ -112,6 +113,7 @@ class Trainer(Handle):
         noise_sigma_max: float = 0.0,
         average_decay: float = 0.0,
         epsilon: float = 0.0,
+        ssim_weight: float = 0.0,
         augment: int = 0,
     ) -> None:
         given = options(
@@ -131,6 +133,7 @@ class Trainer(Handle):
             noise_sigma_max=noise_sigma_max,
             average_decay=average_decay,
             epsilon=epsilon,
+            ssim_weight=ssim_weight,
             augment=augment,
         )
         self._shapes = {name: model.tensors.shape(name) for name in model.tensors}

@@ -175,6 +175,7 @@ pub struct cae_trainer_options {
     pub noise_sigma_max: f64,
     pub average_decay: f64,
     pub epsilon: f64,
+    pub ssim_weight: f64,
     pub augment: i32,
     pub reserved2: u32,
 }

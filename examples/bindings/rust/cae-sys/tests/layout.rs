@@ -59,7 +59,7 @@ fn lists() -> Lists {
     });
     layout!(l, cae_trainer_options {
         size batch seed loss shuffle huber_delta noise_sigma clip_norm schedule reserved warmup_steps
-        decay_steps decay_factor final_fraction noise_sigma_max average_decay epsilon augment reserved2
+        decay_steps decay_factor final_fraction noise_sigma_max average_decay epsilon ssim_weight augment reserved2
     });
     layout!(l, cae_progress {
         size epoch_done step epoch images loss epoch_loss learning_rate gradient_norm

@@ -94,6 +94,8 @@ pub struct TrainerOptions {
     pub augment: Augment,
     /// 0: off; below 1, of the moving average that [`Trainer::average`] gives
     pub average_decay: f64,
+    /// 0; this times 1 - SSIM is added to the loss
+    pub ssim_weight: f64,
 }
 
 impl Default for TrainerOptions {
@@ -110,6 +112,7 @@ impl Default for TrainerOptions {
             noise_sigma_max: None,
             augment: Augment::default(),
             average_decay: 0.0,
+            ssim_weight: 0.0,
         }
     }
 }
@@ -126,6 +129,7 @@ impl TrainerOptions {
         raw.warmup_steps = to_i64(self.warmup_steps);
         raw.noise_sigma_max = self.noise_sigma_max.unwrap_or(0.0);
         raw.average_decay = self.average_decay;
+        raw.ssim_weight = self.ssim_weight;
         raw.augment = i32::from(self.augment.mirror) * sys::CAE_AUGMENT_MIRROR
             + i32::from(self.augment.flip) * sys::CAE_AUGMENT_FLIP
             + i32::from(self.augment.transpose) * sys::CAE_AUGMENT_TRANSPOSE;

@@ -104,6 +104,12 @@ public final class TrainerOptions {
         return this;
     }
 
+    /** 0; above: this times 1 - SSIM is added to the loss. */
+    public TrainerOptions ssimWeight(double weight) {
+        struct.ssim_weight = weight;
+        return this;
+    }
+
     /** None; TRANSPOSE is for square images. */
     public TrainerOptions augment(Augment... ways) {
         struct.augment = 0;
