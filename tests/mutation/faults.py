@@ -403,3 +403,46 @@ fault('calibrate-finite', 'scoring/calibrate.c', 'a score that is not finite cou
       'if (!cae__is_not_negative(scores[i]))', 'if (0)', 'scorer')
 fault('threshold-smoothing', 'formats/calibration.c', 'any smoothing is taken from a file',
       'smoothing < 0 || smoothing > CAE__MOST_SMOOTHING ||', '', 'scorer')
+
+# --- Images -------------------------------------------------------------------------------------
+
+fault('npy-swapped', 'images/npy.c', 'numbers in the other byte order stay in it',
+      'if (element.swapped)', 'if (element.swapped && element.size == 8)', 'arrays')
+fault('npy-fortran', 'images/npy.c', 'Fortran order is taken for C order',
+      'header->fortran && header->rank > 1', 'header->fortran && header->rank > 8', 'arrays')
+fault('npy-size', 'images/npy.c', 'a file may have more numbers than its shape',
+      'if (size != expected)', 'if (size < expected)', 'arrays')
+fault('npy-header', 'images/npy.c', 'a header that goes beyond the file is read',
+      'size - *start < length)', 'size - *start + 64 < length)', 'arrays')
+fault('png-cut-off', 'images/png.c', 'a file may end behind its pixels',
+      'png_read_end(coder->png, NULL);', ';', 'arrays')
+fault('png-expand', 'images/png.c', 'palettes stay what they are',
+      'png_set_expand(png);', ';', 'arrays')
+fault('png-swap', 'images/png.c', '16 bits stay big-endian',
+      'if (bits == 16 && is_little())\n        png_set_swap(png);', ';', 'arrays')
+fault('jpeg-warnings', 'images/jpeg.c', 'damage is only warned of',
+      'if (level < 0 && code', 'if (level < -1 && code', 'arrays folder')
+fault('jpeg-orientation', 'images/jpeg.c', 'what lies on its left side is put on its right',
+      'case 6: return (struct turn){height - 1, -1, height};', 'case 6: return (struct turn){last - height + 1, 1, -height};',
+      'arrays folder')
+fault('jpeg-band', 'images/jpeg.c', 'each band is turned to where the first went',
+      '(turn.first + (y + i) * turn.down', '(turn.first + i * turn.down', 'arrays')
+fault('image-ratio', 'images/array.c', 'headers are believed whatever the size of the file',
+      '(uint64_t)(height * width / most) > size', '(uint64_t)(height * width / most) > size << 20', 'arrays')
+fault('planes-clip', 'images/planes.c', 'values above the range wrap around',
+      'scaled < most ? scaled : most', 'scaled', 'arrays')
+fault('planes-order', 'images/planes.c', 'planes of 16 bits take the channels of the next pixel',
+      'planes[i] = (float)values[i * channels + c]', 'planes[i] = (float)values[i * channels + (channels - 1 - c)]',
+      'arrays')
+fault('folder-order', 'images/walk.c', 'files come as the file system has them',
+      'qsort(files->list, count, sizeof *files->list, by_name);', ';', 'folder')
+fault('folder-gaps', 'images/folder.c', 'the crops of what was left out stay',
+      'if (file->first != d->count)', 'if (file->first < d->count)', 'folder')
+fault('folder-last-place', 'images/folder.c', 'the last row is never taken',
+      'image->shape[0] - o->height + 1)', 'image->shape[0] - o->height + (image->shape[0] == o->height))', 'folder')
+fault('folder-share', 'images/folder.c', 'the memory allowed may be passed by a file',
+      'if (crops_in_all(folder, middle, room) > room)', 'if (crops_in_all(folder, middle - 1, room) > room)', 'folder')
+fault('folder-luma', 'images/folder.c', 'grey is the mean of colours',
+      '299 * byte_at(image, at) + 587 *', '443 * byte_at(image, at) + 443 *', 'folder')
+fault('look-length', 'images/look.c', 'a segment is taken for two bytes shorter',
+      '(long)number(segment, 2) - 2;', '(long)number(segment, 2) - 4;', 'folder')
