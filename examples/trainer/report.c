@@ -19,7 +19,7 @@ static bool evaluate(struct run *run)
     return !status || fail_status(run->context, status, "cannot evaluate the model");
 }
 
-/* The curve of everything in the log, under the figures that it led to. */
+/* The curve under the figures that it led to. */
 static bool draw_loss(const struct run *run)
 {
     char title[160], subtitle[240], rate[REAL_TEXT];
@@ -34,9 +34,7 @@ static bool draw_loss(const struct run *run)
              format_real(rate, run->options.lr), run->options.seed,
              run->evaluation.mse);
     return plot_loss(run->outputs.loss,
-                     &(struct plot){.title = title, .subtitle = subtitle, .history = &run->history,
-                                    .steps_per_epoch = cae_trainer_steps_per_epoch(run->trainer),
-                                    .input_mse = run->evaluation.noisy_mse});
+                     &(struct plot){.title = title, .subtitle = subtitle, .curve = curve_of(run)});
 }
 
 static void print_row(const char *name, double psnr, double ssim, double ssim_uniform7)
