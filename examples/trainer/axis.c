@@ -9,11 +9,17 @@ double scale_place(const struct scale *s, double value)
     return s->from + (value - s->low) / (s->high - s->low) * (s->to - s->from);
 }
 
+double axis_step(double length, int wanted)
+{
+    const double rough = length / wanted, power = pow(10, floor(log10(rough)));
+    const double factor = rough / power;
+
+    return power * (factor > 5 ? 10 : factor > 2 ? 5 : factor > 1 ? 2 : 1);
+}
+
 int ticks_linear(double ticks[TICKS], const struct scale *s, int wanted)
 {
-    const double rough = (s->high - s->low) / wanted, power = pow(10, floor(log10(rough)));
-    const double factor = rough / power;
-    const double step = power * (factor > 5 ? 10 : factor > 2 ? 5 : factor > 1 ? 2 : 1);
+    const double step = axis_step(s->high - s->low, wanted);
     const double first = ceil(s->low / step - 1e-9);
     int count = 0;
 

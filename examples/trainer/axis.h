@@ -9,7 +9,10 @@ struct scale {
 
 double scale_place(const struct scale *scale, double value);
 
-/* Steps of 1, 2 or 5 times a power of ten, about `wanted` of them. Returns how many. */
+/* 1, 2 or 5 times a power of ten: what divides a length into about `wanted` parts. */
+double axis_step(double length, int wanted);
+
+/* A tick at every such step. Returns how many. */
 enum { TICKS = 64 };
 int ticks_linear(double ticks[TICKS], const struct scale *scale, int wanted);
 

@@ -185,8 +185,8 @@ const char *options_engine_name(const struct options *options)
 
 /* --- The command, printed again --------------------------------------------------------------- */
 
-static void print_command(FILE *file, const char *program, const struct options *options,
-                          const struct task *task)
+void options_print(FILE *file, const char *program, const struct options *options,
+                   const struct task *task)
 {
     const struct options standard = defaults(task);
 
@@ -209,7 +209,7 @@ void options_print_resume(FILE *file, const char *program, const struct options 
     struct options again = *options;
 
     again.resume = checkpoint;
-    print_command(file, program, &again, task);
+    options_print(file, program, &again, task);
 }
 
 void options_print_eval(FILE *file, const char *program, const struct options *options,
@@ -220,7 +220,7 @@ void options_print_eval(FILE *file, const char *program, const struct options *o
     again.data = options->data;
     again.sigma = options->sigma;
     again.eval = model;
-    print_command(file, program, &again, task);
+    options_print(file, program, &again, task);
 }
 
 /* --- --help, --version ------------------------------------------------------------------------ */

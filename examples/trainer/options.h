@@ -28,6 +28,10 @@ struct options {
 bool options_read(struct options *options, int *exit_code, const struct task *task, int argc,
                   char **argv);
 
+/* Print the command, quoted for a shell, with the options that are not as they would be anyway. */
+void options_print(FILE *file, const char *program, const struct options *options,
+                   const struct task *task);
+
 /* Print the command, quoted for a shell, that continues this run from `checkpoint`. */
 void options_print_resume(FILE *file, const char *program, const struct options *options,
                           const struct task *task, const char *checkpoint);

@@ -4,6 +4,7 @@
 #include "data.h"
 #include "message.h"
 #include "metrics.h"
+#include "page.h"
 #include "plot.h"
 #include "samples.h"
 
@@ -57,7 +58,8 @@ static void print_table(const struct run *run)
 bool report(struct run *run)
 {
     if (!evaluate(run) || !metrics_save(run->outputs.metrics, run) ||
-        !samples_save(run->outputs.samples, run) || (run->trainer && !draw_loss(run)))
+        !samples_save(run->outputs.samples, run) || (run->trainer && !draw_loss(run)) ||
+        !page_save(run->outputs.page, run))
         return false;
     if (!run->options.quiet)
         print_table(run);

@@ -10,7 +10,7 @@
 
 /* Paths inside --out. */
 struct outputs {
-    char *metrics, *log, *log_aside, *loss, *samples, *model, *checkpoint;
+    char *metrics, *log, *log_aside, *loss, *samples, *page, *model, *checkpoint;
     int lock;                   /* of the directory */
 };
 

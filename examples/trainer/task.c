@@ -106,12 +106,13 @@ static bool open_outputs(struct run *run)
         .log_aside = path_join(out, "log.csv.new"),
         .loss = path_join(out, "loss.png"),
         .samples = path_join(out, "samples.png"),
+        .page = path_join(out, "report.html"),
         .model = path_join(out, "model.safetensors"),
         .checkpoint = path_join(out, "checkpoint.safetensors"),
         .lock = -1,
     };
-    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->model ||
-        !o->checkpoint)
+    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->page ||
+        !o->model || !o->checkpoint)
         return fail("out of memory");
     if (!directory_make(out) || !directory_lock(&o->lock, out))
         return false;
@@ -120,6 +121,7 @@ static bool open_outputs(struct run *run)
     file_tidy(o->log_aside);
     file_tidy(o->loss);
     file_tidy(o->samples);
+    file_tidy(o->page);
     return true;
 }
 
@@ -130,6 +132,7 @@ static void close_outputs(struct outputs *o)
     free(o->log_aside);
     free(o->loss);
     free(o->samples);
+    free(o->page);
     free(o->model);
     free(o->checkpoint);
     directory_unlock(o->lock);
