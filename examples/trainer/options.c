@@ -47,6 +47,8 @@ static const struct row rows[] = {
      "continue from a checkpoint"},
     {"eval", "MODEL", NAME, FIELD(eval), "a model file", 0, 0,
      "no training: evaluate a saved model"},
+    {"tensorboard", "DIR", NAME, FIELD(tensorboard), "a directory", 0, 0,
+     "write events for TensorBoard there, too"},
     {"quiet", NULL, FLAG, FIELD(quiet), NULL, 0, 0, "print nothing but errors"},
     {"help", NULL, HELP, 0, NULL, 0, 0, "print this text"},
     {"version", NULL, VERSION, 0, NULL, 0, 0, "print the version"},
@@ -231,7 +233,7 @@ static void print_row(const struct row *row, const struct options *standard)
                              (row->kind == WHOLE && row->field != FIELD(limit)) ||
                              row->field == FIELD(out);
 
-    printf("  --%-8s %-6s %s", row->name, row->value ? row->value : "", row->help);
+    printf("  --%-11s %-6s %s", row->name, row->value ? row->value : "", row->help);
     if (row->value && has_default) {
         fputs(" (", stdout);
         print_value(stdout, row, standard);
@@ -252,9 +254,11 @@ static void print_help(const struct task *task)
             print_row(row, &standard);
     printf("\n"
            "FILES\n"
-           "  In --out: metrics.json, log.csv, loss.png, samples.png, model.safetensors and, after\n"
-           "  every epoch, checkpoint.safetensors. With --eval, which takes no notice of the training\n"
-           "  options: metrics.json and samples.png (%s).\n"
+           "  In --out: report.html, a page with all about the run; metrics.json, log.csv, loss.png,\n"
+           "  samples.png, model.safetensors and, after every epoch, checkpoint.safetensors. With\n"
+           "  --eval, which takes no notice of the training options: report.html, metrics.json and\n"
+           "  samples.png (%s). In --tensorboard, which many runs may share: a file\n"
+           "  events.out.tfevents.* for each, brought up to date after every epoch.\n"
            "\n"
            "SIGNALS\n"
            "  Ctrl-C finishes the batch, saves, and says how to resume; a second one ends at once.\n"

@@ -12,6 +12,7 @@ struct options {
     const char *out;
     const char *resume; /* NULL: start afresh */
     const char *eval;   /* NULL: train */
+    const char *tensorboard; /* NULL: no events are written */
     int64_t epochs;     /* in total, those before a resume included */
     int64_t batch;
     int64_t seed;

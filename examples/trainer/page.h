@@ -52,9 +52,9 @@ const char *page_decibels(char text[FIGURE_TEXT], double psnr);
 /* 1234567 as "1,234,567". */
 const char *page_whole(char text[FIGURE_TEXT], int64_t value);
 
-/* Pictures are cut to their middle MOST pixels and shown enlarged by a whole number, about SHOT
- * wide. */
-enum { SHOT = 96, MOST = 256 };
+/* Pictures are cut to their middle, so that the page stays small, and shown enlarged by a whole
+ * number, about SHOT wide. */
+enum { SHOT = 96, MOST = 192, MOST_OF_LATENT = 96 };
 int page_zoom(const struct picture *picture, int wanted);
 
 #endif

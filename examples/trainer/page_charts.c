@@ -21,10 +21,10 @@ struct layout {
 
 static const struct layout layouts[] = {
     {"wide", 960, 320, 64, 74, 34, 64, 10},
-    {"narrow", 300, 230, 52, 58, 34, 50, 4},
+    {"narrow", 296, 230, 56, 70, 34, 50, 4},
 };
 
-enum { LAYOUTS = sizeof layouts / sizeof *layouts, GAP = 44, FOOT = 46 };
+enum { LAYOUTS = sizeof layouts / sizeof *layouts, GAP = 44, FOOT = 46, LINE = 18 };
 
 struct chart {
     struct html *html;
@@ -81,14 +81,20 @@ static double right_end(const struct chart *chart)
     return chart->layout->left + chart->layout->width;
 }
 
-/* A line across for each tick of the axis that goes up; logarithmic ones are of ten's powers. */
+/* A line across for each tick of the axis that goes up, with its figure where there is room for one.
+ * Logarithmic ticks are of ten's powers. */
 static void axis_up(const struct chart *chart, const double *ticks, int count, bool logarithmic)
 {
+    double last = INFINITY;
+
     for (int i = 0; i < count; i++) {
         const double y = scale_place(&chart->y, ticks[i]);
         line(chart, "grid", chart->layout->left, y, right_end(chart), y);
+        if (last - y < LINE)
+            continue;
         figure(chart, "tick", "end", chart->layout->left - 9, y + 4.5, "%.3g",
                logarithmic ? pow(10, ticks[i]) : ticks[i]);
+        last = y;
     }
 }
 

@@ -309,7 +309,7 @@ static void channel(const struct page *page, const struct latent *l, int32_t c)
         high = fmaxf(high, values[i]);
     }
     picture = picture_middle(picture_of(values, 1, l->height, l->width, low,
-                                        high > low ? high : low + 1), MOST);
+                                        high > low ? high : low + 1), MOST_OF_LATENT);
     snprintf(name, sizeof name, "channel %" PRId32, c);
     html_print(page->html, "<figure>");
     html_picture(page->html, &picture, page_zoom(&picture, SHOT), name);
@@ -324,12 +324,14 @@ static void channel(const struct page *page, const struct latent *l, int32_t c)
 static void channels(const struct page *page, const struct latent *l)
 {
     const struct gallery *g = &l->gallery;
-    const struct picture input = picture_middle(gallery_picture(g, g->input, 0), MOST);
+    const struct picture input = picture_middle(gallery_picture(g, g->input, 0), MOST_OF_LATENT);
 
     html_print(page->html, "<p class=\"note\">Test image %" PRId64 " as the encoder is given it, and "
                "the %" PRId32 " channels of %" PRId32 TIMES "%" PRId32 " that it makes of it. Each "
                "channel is scaled by itself: black is its smallest value, white its largest; both "
                "stand below it.", g->indices[0], l->channels, l->height, l->width);
+    if (l->height > MOST_OF_LATENT || l->width > MOST_OF_LATENT)
+        html_print(page->html, " Shown is the middle of each.");
     if (l->channels > MOST_TILES)
         html_print(page->html, " The first %d channels.", MOST_TILES);
     html_print(page->html, "</p>\n<div class=\"shots\" style=\"--shot:%dpx\">\n<figure>",

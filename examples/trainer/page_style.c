@@ -81,8 +81,9 @@ const char *const page_style[] = {
     "svg .bar:hover{opacity:1}\n",
 
     "footer{margin-top:48px;padding-bottom:36px;font-size:13.5px}\n"
+    "@media(max-width:900px){svg.wide{display:none}svg.narrow{display:block;max-width:600px}"
+    "svg text{font-size:14px}}\n"
     "@media(max-width:720px){header{padding-top:24px}h1{font-size:25px}.groups{columns:1}"
-    "svg.wide{display:none}svg.narrow{display:block;max-width:520px}"
     ".cards{grid-template-columns:1fr 1fr}.card b{font-size:22px}"
     ".columns{grid-template-columns:repeat(auto-fill,minmax(280px,1fr));gap:14px 20px}"
     ".columns>div{display:grid;grid-template-columns:repeat(4,minmax(0,var(--shot)));gap:0 8px}"
@@ -93,6 +94,6 @@ const char *const page_style[] = {
     "body{font-size:11pt}nav{display:none}section{margin-top:24px}"
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}"
     "h2,h3,.note{break-after:avoid}figure,tr,svg,.card,.shots>div,pre{break-inside:avoid}"
-    "svg.wide{display:block}svg.narrow{display:none}}\n",
+    "svg.wide{display:block}svg.narrow{display:none}svg text{font-size:13px}}\n",
 
     NULL};

@@ -7,6 +7,7 @@
 #include "page.h"
 #include "plot.h"
 #include "samples.h"
+#include "tensorboard.h"
 
 #include <inttypes.h>
 
@@ -59,7 +60,7 @@ bool report(struct run *run)
 {
     if (!evaluate(run) || !metrics_save(run->outputs.metrics, run) ||
         !samples_save(run->outputs.samples, run) || (run->trainer && !draw_loss(run)) ||
-        !page_save(run->outputs.page, run))
+        !page_save(run->outputs.page, run) || !tensorboard_results(run))
         return false;
     if (!run->options.quiet)
         print_table(run);

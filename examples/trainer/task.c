@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "message.h"
 #include "report.h"
+#include "tensorboard.h"
 #include "train.h"
 
 #include <errno.h>
@@ -152,14 +153,16 @@ static bool load_history(struct run *run)
 static int evaluate_only(struct run *run)
 {
     return data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
-           load_model(run) && open_outputs(run) && report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
+           load_model(run) && tensorboard_prepare(run) && open_outputs(run) &&
+           tensorboard_open(run) && report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static bool prepare_training(struct run *run)
 {
     return data_open(&run->train, run->context, &run->options, CAE_SPLIT_TRAIN) &&
            data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
-           set_up_training(run) && resume(run) && open_outputs(run) && load_history(run);
+           set_up_training(run) && resume(run) && tensorboard_prepare(run) && open_outputs(run) &&
+           load_history(run) && tensorboard_open(run);
 }
 
 static int train_and_report(struct run *run)
@@ -190,6 +193,7 @@ static void close_run(struct run *run)
     cae_dataset_destroy(run->train);
     cae_context_destroy(run->context);
     history_free(&run->history);
+    events_close(&run->events);
     close_outputs(&run->outputs);
 }
 
