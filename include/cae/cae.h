@@ -53,14 +53,14 @@ extern "C" {
  * @{ */
 
 #define CAE_VERSION_MAJOR 1 /**< of this header */
-#define CAE_VERSION_MINOR 0 /**< of this header */
+#define CAE_VERSION_MINOR 1 /**< of this header */
 #define CAE_VERSION_PATCH 0 /**< of this header */
 #define CAE_ABI_VERSION 1   /**< the soname's number: counts ABI breaks, not releases */
 
 /** Major << 16 | minor << 8 | patch of the loaded library. */
 uint32_t cae_version_number(void);
 
-/** The same as text, "1.0.0". Static. */
+/** The same as text, "1.1.0". Static. */
 const char *cae_version_string(void);
 
 /** CAE_ABI_VERSION of the loaded library: for those who load it by its path, where no linker
@@ -68,7 +68,7 @@ const char *cae_version_string(void);
  * number that is not smaller. */
 uint32_t cae_abi_version(void);
 
-/** One line on how the library was built and what it found, such as "libcae 1.0.0, avx2 kernels,
+/** One line on how the library was built and what it found, such as "libcae 1.1.0, avx2 kernels,
  * OpenBLAS 0.3.21 Haswell". Copies at most `capacity` bytes with the closing zero; returns the
  * length without it, as snprintf does. */
 size_t cae_build_info(char *text, size_t capacity);
@@ -251,6 +251,14 @@ cae_status cae_spec_add_conv_transpose(cae_spec *spec, int32_t in_channels, int3
  * encoder. */
 cae_status cae_spec_end_encoder(cae_spec *spec);
 
+/** With 1, a whole model gives its input plus what its layers make of it, y = x + f(x): a residual
+ * connection (Zhang et al. 2017, "Beyond a Gaussian Denoiser"), with which a denoiser learns the
+ * noise and not the image. 0, the default, takes it away. Making a model of such a description is
+ * CAE_ERR_SHAPE unless the last layer gives as many channels as the first one takes and has no
+ * activation; running one is, where the layers do not give back the size of the image. Encoder and
+ * decoder by themselves run their layers only: encoded and decoded again is f(x). */
+cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual);
+
 /** Append the four layers of the reference network (1,611 parameters) to an empty description:
  * Conv 3->8 ReLU, Conv 8->8 ReLU | ConvTranspose 8->8 ReLU, ConvTranspose 8->3; 3x3, stride 1. */
 cae_status cae_spec_add_reference(cae_spec *spec);
@@ -280,6 +288,9 @@ int64_t cae_model_parameter_count(const cae_model *model);
 
 /** Number of layers; 0 for NULL. */
 int32_t cae_model_layer_count(const cae_model *model);
+
+/** 1 for a model with a residual connection, see cae_spec_set_residual; 0 without, and for NULL. */
+int32_t cae_model_residual(const cae_model *model);
 
 /** Number of parameter tensors; 0 for NULL. */
 int32_t cae_model_tensor_count(const cae_model *model);
@@ -564,7 +575,9 @@ typedef struct cae_trainer cae_trainer; /**< a model, its optimizer and a datase
 enum cae_loss {
     CAE_LOSS_MSE = 0,  /**< mean of (y - target)^2 over all elements of the batch */
     CAE_LOSS_L1 = 1,   /**< mean of |y - target| */
-    CAE_LOSS_HUBER = 2 /**< mean of d < delta ? d^2 / 2 : delta (d - delta / 2) */
+    CAE_LOSS_HUBER = 2, /**< mean of d < delta ? d^2 / 2 : delta (d - delta / 2) */
+    CAE_LOSS_CHARBONNIER = 3 /**< mean of sqrt(d^2 + epsilon^2) - epsilon: L1 without its corner
+                                  (Charbonnier et al. 1994) */
 };
 
 /** The rate of step t = 0, 1, ... is the base rate times (t + 1) / warmup_steps while
@@ -574,6 +587,14 @@ enum cae_schedule {
     CAE_SCHEDULE_STEP = 1,     /**< decay_factor ^ floor((t - warmup_steps) / decay_steps) */
     CAE_SCHEDULE_COSINE = 2    /**< f + (1 - f) (1 + cos(pi u)) / 2, f = final_fraction,
                                     u = min(1, (t - warmup_steps) / (decay_steps - warmup_steps)) */
+};
+
+/** What may happen to an image on its way into a batch, drawn anew for each visit by halves: add up
+ * what is wanted. All together they give the eight ways a square can lie. */
+enum cae_augment {
+    CAE_AUGMENT_MIRROR = 1,   /**< left and right exchanged */
+    CAE_AUGMENT_FLIP = 2,     /**< top and bottom exchanged */
+    CAE_AUGMENT_TRANSPOSE = 4 /**< rows and columns exchanged; square images only */
 };
 
 /** How to train; comments begin with the default. */
@@ -593,6 +614,18 @@ typedef struct cae_trainer_options {
     int64_t decay_steps;   /**< 0; STEP: steps between decays; COSINE: all steps, warm-up too */
     double decay_factor;   /**< 0.1; 0 < decay_factor <= 1 */
     double final_fraction; /**< 0; 0 <= final_fraction <= 1 */
+    double noise_sigma_max; /**< 0: the noise of every image has noise_sigma; above that: each visit
+                                 of an image draws its own, uniform between the two. The noise itself
+                                 is that of cae_add_noise */
+    double average_decay;  /**< 0: off; below 1: cae_trainer_average gives the exponential moving
+                                average of the parameters after each step,
+                                a = d a + (1 - d) w, d = min(average_decay, (1 + t) / (10 + t)) */
+    double epsilon;        /**< 0: 1e-3; CHARBONNIER, > 0 */
+    double ssim_weight;    /**< 0; >= 0: ssim_weight (1 - SSIM) is added to the loss, the mean SSIM of
+                                CAE_SSIM_GAUSSIAN11 over windows, channels and images. Images of at
+                                least 11x11 */
+    int32_t augment;       /**< 0; sum of enum cae_augment */
+    uint32_t reserved2;    /**< 0 */
 } cae_trainer_options;
 
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_trainer_options). */
@@ -652,16 +685,63 @@ cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 
-/** Write a checkpoint: a model file with the optimizer's moments and the trainer's counters. */
+/** A model of its own with the moving average of the parameters, which smooths out the last steps'
+ * noise; without averaging, with the parameters as they are. */
+cae_status cae_trainer_average(cae_model **out, const cae_trainer *trainer);
+
+/** Write a checkpoint: a model file with the optimizer's moments, the moving average if there is one,
+ * and the trainer's counters. */
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 
 /** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and
  * options: continues to the same bits as if training had never stopped, at any step, with any
  * number of threads. A file that does not fit (another architecture, optimizer kind, dataset size,
- * batch, seed or shuffle) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever the status of a failure,
- * nothing has changed. Rates, schedule, loss and noise may be changed on purpose: they are not in
- * the file, and a rate set by cae_optimizer_set_learning_rate has to be set again. */
+ * batch, seed or shuffle; averaging here and not there) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever
+ * the status of a failure, nothing has changed. Rates, schedule, loss, noise and augmentation may be
+ * changed on purpose: they are not in the file, and a rate set by cae_optimizer_set_learning_rate has to be set again. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
+
+/** @} */
+
+/** @defgroup presets Presets: networks with the recipes that train them
+ *
+ * Chosen by measurement: docs/results.md has what each reaches, and what was tried.
+ * @{ */
+
+/** Networks with their recipes. Under one number a network stays what it is; a better one comes under
+ * a new number. */
+enum cae_preset {
+    CAE_PRESET_REFERENCE = 0, /**< the published network and recipe: cae_spec_add_reference, 10 epochs
+                                   of 50,000 images, batch 64, Adam at 1e-3 */
+    CAE_PRESET_TUNED = 1,     /**< the same network, trained better in as many samples */
+    CAE_PRESET_RESIDUAL = 2,  /**< the same layers with a residual connection, for denoising; as many
+                                   parameters and samples */
+    CAE_PRESET_QUALITY = 3,   /**< wider and deeper with a residual connection, for denoising: minutes
+                                   on two cores */
+    CAE_PRESET_COMPRESS = 4   /**< a bottleneck for reconstruction: strided layers, a latent of a
+                                   sixteenth of the pixels; sides are multiples of 4 */
+};
+
+/** The name of a preset, such as "residual"; NULL for none: counting up from 0 lists them all.
+ * Static. */
+const char *cae_preset_name(int32_t preset);
+
+/** Append a preset's layers to an empty description, for images of `channels` channels. `latent` is
+ * the number of channels of COMPRESS's latent, 0 its default; 0 for all others. On error the
+ * description is empty as before. */
+cae_status cae_spec_add_preset(cae_spec *spec, int32_t preset, int32_t channels, int32_t latent);
+
+/** Epochs of a dataset of `images` images that make up the preset's budget of samples, rounded up;
+ * 0 for no preset and no images. */
+int64_t cae_preset_epochs(int32_t preset, int64_t images);
+
+/** Write a preset's recipe into options that their init calls have filled: the optimizer's kind and
+ * rate; batch, loss, schedule, average, augmentation. Seed, noise and the rest stay as they are.
+ * `images` and `epochs` say how long training will be, which schedules need to know; 0 epochs are
+ * cae_preset_epochs. `context` keeps the error text; NULL for none. */
+cae_status cae_preset_options(cae_optimizer_options *optimizer, cae_trainer_options *trainer,
+                              cae_context *context, int32_t preset, int64_t images,
+                              int64_t epochs);
 
 /** @} */
 

@@ -206,70 +206,111 @@ double cae_dataset_range(const cae_dataset *dataset)
     return !dataset ? 0.0 : dataset->scale == CAE_SCALE_SIGNED ? 2.0 : 1.0;
 }
 
-/* Source index of value i of [channels][height][width] in an [height][width][channels] image. */
-static size_t from_nhwc(size_t i, size_t plane, size_t channels)
+/* Where the values of one image lie in its source, in elements. The result's row y of channel c is
+ * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and any
+ * way that the image may lie. */
+struct walk {
+    size_t start;
+    ptrdiff_t plane, row, pixel;
+    bool straight; /* the source is what is wanted, from end to end */
+};
+
+static struct walk walk_of(const cae_dataset *d, int way)
 {
-    return i % plane * channels + i / plane;
+    const ptrdiff_t h = d->height, w = d->width, c = d->channels;
+    const bool planes = d->layout == CAE_LAYOUT_NCHW || c == 1;
+    const ptrdiff_t pixel = planes ? 1 : c, row = pixel * w;
+    const bool transpose = (way & CAE_AUGMENT_TRANSPOSE) != 0;
+    struct walk walk = {.plane = planes ? h * w : 1, .row = transpose ? pixel : row,
+                        .pixel = transpose ? row : pixel, .straight = planes && way == 0};
+    ptrdiff_t start = 0; /* height and width of the result are those of the source */
+    if (way & CAE_AUGMENT_FLIP) {
+        start += (h - 1) * walk.row;
+        walk.row = -walk.row;
+    }
+    if (way & CAE_AUGMENT_MIRROR) {
+        start += (w - 1) * walk.pixel;
+        walk.pixel = -walk.pixel;
+    }
+    walk.start = (size_t)start;
+    return walk;
 }
 
-/* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW.
- * Pixels in the other order, and floats, which may be unaligned in borrowed memory, are
- * fetched one by one. */
-static void fetch(void *values, const cae_dataset *d, const unsigned char *image, size_t first,
-                  size_t count, size_t element)
+static void fetch_run(unsigned char *to, const unsigned char *from, ptrdiff_t step, size_t count,
+                      size_t element)
 {
-    if (d->layout == CAE_LAYOUT_NCHW) {
+    if (element == 1)
+        for (size_t i = 0; i < count; i++, from += step)
+            to[i] = *from;
+    else /* floats, which may be unaligned in borrowed memory */
+        for (size_t i = 0; i < count; i++, from += step * (ptrdiff_t)sizeof(float))
+            memcpy(to + i * sizeof(float), from, sizeof(float));
+}
+
+/* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW. */
+static void fetch(void *values, const cae_dataset *d, const unsigned char *image,
+                  const struct walk *walk, size_t first, size_t count, size_t element)
+{
+    const size_t w = (size_t)d->width, plane = w * (size_t)d->height;
+    if (walk->straight) {
         memcpy(values, image + first * element, count * element);
         return;
     }
-    const size_t plane = (size_t)d->height * (size_t)d->width, channels = (size_t)d->channels;
     unsigned char *to = values;
-    for (size_t i = first; i < first + count; i++, to += element)
-        memcpy(to, image + from_nhwc(i, plane, channels) * element, element);
+    for (size_t i = first, length; i < first + count; i += length, to += length * element) {
+        const ptrdiff_t c = (ptrdiff_t)(i / plane), y = (ptrdiff_t)(i % plane / w);
+        const size_t x = i % w;
+        length = w - x < first + count - i ? w - x : first + count - i;
+        const ptrdiff_t at = (ptrdiff_t)walk->start + c * walk->plane + y * walk->row +
+                             (ptrdiff_t)x * walk->pixel;
+        fetch_run(to, image + at * (ptrdiff_t)element, walk->pixel, length, element);
+    }
 }
 
-void cae__dataset_read_part(float *pixels, const cae_dataset *d, int64_t index, size_t first,
-                            size_t count)
+void cae__dataset_read_part(float *pixels, const cae_dataset *d, int64_t index, int way,
+                            size_t first, size_t count)
 {
     const struct cae__kernels *kernels = d->handle.context->kernels;
+    const struct walk walk = walk_of(d, way);
     const bool is_signed = d->scale == CAE_SCALE_SIGNED;
     if (d->type == CAE_TYPE_F32) {
-        fetch(pixels, d, d->data + (size_t)index * d->length * sizeof(float), first, count,
+        fetch(pixels, d, d->data + (size_t)index * d->length * sizeof(float), &walk, first, count,
               sizeof(float));
         return;
     }
     const unsigned char *image = d->data + (size_t)index * d->length;
-    if (d->layout == CAE_LAYOUT_NCHW) {
+    if (walk.straight) {
         kernels->scale_bytes(pixels, image + first, count, is_signed);
         return;
     }
     unsigned char bytes[512];
     for (size_t done = 0; done < count; done += sizeof bytes) {
         const size_t left = count - done < sizeof bytes ? count - done : sizeof bytes;
-        fetch(bytes, d, image, first + done, left, 1);
+        fetch(bytes, d, image, &walk, first + done, left, 1);
         kernels->scale_bytes(pixels + done, bytes, left, is_signed);
     }
 }
 
 void cae__dataset_read(float *pixels, const cae_dataset *d, int64_t index)
 {
-    cae__dataset_read_part(pixels, d, index, 0, d->length);
+    cae__dataset_read_part(pixels, d, index, 0, 0, d->length);
 }
 
 /* Through a piece of each image that stays in the nearest cache. */
-void cae__dataset_read_lanes(float *out, const cae_dataset *d, const int64_t *images, int lanes,
-                             int used)
+void cae__dataset_read_lanes(float *out, const cae_dataset *d, const int64_t *images,
+                             const int *ways, int lanes, int used)
 {
     enum { PIECE = 512 };
     float piece[CAE__MOST_LANES * PIECE];
     if (lanes == 1) {
-        cae__dataset_read(out, d, images[0]);
+        cae__dataset_read_part(out, d, images[0], ways ? ways[0] : 0, 0, d->length);
         return;
     }
     for (size_t first = 0; first < d->length; first += PIECE) {
         const size_t count = d->length - first < PIECE ? d->length - first : PIECE;
         for (int lane = 0; lane < used; lane++)
-            cae__dataset_read_part(piece + lane * PIECE, d, images[lane], first, count);
+            cae__dataset_read_part(piece + lane * PIECE, d, images[lane], ways ? ways[lane] : 0,
+                                   first, count);
         d->handle.context->kernels->interleave(out + first * (size_t)lanes, piece, count, PIECE,
                                                lanes, used);
     }
@@ -304,7 +345,7 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
     const float narrow = cae__to_float(sigma);
     fenv_t host;
     cae__arithmetic_begin(&host);
-    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, narrow, seed, visit, &image);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit, &image);
     cae__arithmetic_end(&host);
     return CAE_OK;
 }

@@ -7,7 +7,7 @@
  * "leaky_relu" comes with "slope_bits", the bits of a float: exact, and no real number that
  * a locale could spell differently. Reading goes through the same checks as the API.
  * Members that this version does not know make the file unreadable for it: they may change
- * what the network computes. */
+ * what the network computes. Version 2 adds "residual", and is written where it is true only. */
 #include "architecture.h"
 
 #include <inttypes.h>
@@ -16,7 +16,8 @@
 
 static const char *const activations[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid"};
 #define ACTIVATIONS ((int)(sizeof activations / sizeof activations[0]))
-#define VERSION 1 /* of this description; a reader refuses a later one */
+#define PLAIN 1    /* versions of this description; a reader refuses a later one */
+#define RESIDUAL 2 /* the latest */
 
 static uint32_t bits_of(float value)
 {
@@ -55,8 +56,9 @@ static void write_layer(struct cae__text *text, const struct cae__layer *l)
 
 void cae__architecture_write(struct cae__text *text, const cae_model *model)
 {
-    cae__text_add(text, "{\"version\":%d,\"encoder_layers\":%d,\"layers\":[", VERSION,
-                  model->encoder);
+    cae__text_add(text, "{\"version\":%d,\"encoder_layers\":%d%s,\"layers\":[",
+                  model->residual ? RESIDUAL : PLAIN, model->encoder,
+                  model->residual ? ",\"residual\":true" : "");
     for (int i = 0; i < model->layer_count; i++) {
         cae__text_add(text, i ? "," : "");
         write_layer(text, &model->layers[i]);
@@ -139,23 +141,26 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context,
                               const struct cae__json *json)
 {
     int64_t version, encoder;
+    bool residual = false;
     const struct cae__json *layers, *early = cae__json_get(json, "version");
     if (json->kind != CAE__OBJECT)
         return cae__fail(context, CAE_ERR_FORMAT, "architecture: not a JSON object");
-    if (early && early->kind == CAE__INTEGER && early->integer > VERSION)
+    if (early && early->kind == CAE__INTEGER && early->integer > RESIDUAL)
         return cae__fail(context, CAE_ERR_FORMAT,
                          "the architecture is of version %" PRId64 ", this library reads up to %d",
-                         early->integer, VERSION);
+                         early->integer, RESIDUAL);
     const struct cae__field fields[] = {
         {"version", CAE__FIELD_INTEGER, &version, false},
         {"encoder_layers", CAE__FIELD_INTEGER, &encoder, false},
+        {"residual", CAE__FIELD_BOOL, &residual, true},
         {"layers", CAE__FIELD_ARRAY, &layers, false},
     };
-    cae_status status = cae__json_fields(context, json, fields, 3, "architecture");
+    cae_status status = cae__json_fields(context, json, fields, sizeof fields / sizeof fields[0],
+                                         "architecture");
     if (status != CAE_OK)
         return status;
-    if (version != VERSION || layers->count == 0 ||
-        encoder < 1 || (uint64_t)encoder > layers->count)
+    if (version != (residual ? RESIDUAL : PLAIN) || layers->count == 0 || encoder < 1 ||
+        (uint64_t)encoder > layers->count)
         return cae__fail(context, CAE_ERR_FORMAT,
                          "architecture: version %" PRId64 ", %" PRIu32 " layers, an encoder "
                          "of %" PRId64, version, layers->count, encoder);
@@ -172,7 +177,8 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context,
             return status == CAE_ERR_MEMORY ? status : CAE_ERR_FORMAT;
     }
     spec->encoder = (int)encoder;
-    return CAE_OK;
+    spec->residual = residual;
+    return cae__spec_complete(spec) == CAE_OK ? CAE_OK : CAE_ERR_FORMAT;
 }
 
 cae_status cae__architecture_read(cae_spec **out, cae_context *context, const char *text)

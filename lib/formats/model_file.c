@@ -139,8 +139,7 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
                          "the architecture has %" PRId64 " parameters, the file room for %zu",
                          spec->parameters, values);
     cae_model *model = NULL;
-    cae_status status =
-        cae__model_allocate(&model, context, spec->layers, spec->count, cae__spec_encoder(spec));
+    cae_status status = cae__model_allocate(&model, context, spec);
     if (status == CAE_OK)
         status = check_strangers(model, context, file);
     if (status == CAE_OK)
@@ -283,7 +282,8 @@ cae_status cae__model_same_architecture(const cae_model *model,
     const cae_status status = cae__architecture_read(&spec, context, text);
     if (status != CAE_OK)
         return status;
-    bool same = spec->count == model->layer_count && cae__spec_encoder(spec) == model->encoder;
+    bool same = spec->count == model->layer_count && cae__spec_encoder(spec) == model->encoder &&
+                spec->residual == model->residual;
     for (int i = 0; i < spec->count && same; i++)
         same = same_layer(&spec->layers[i], &model->layers[i]);
     cae_spec_destroy(spec);

@@ -184,6 +184,17 @@ static void put_activation(struct message *m, const char *output, const char *in
     put_head(m, 1, mark);
 }
 
+static void put_sum(struct message *m, const char *output, const char *a, const char *b)
+{
+    const size_t mark = m->length;
+    put_text(m, 4, "Add");
+    put_text(m, 3, output);
+    put_text(m, 2, output);
+    put_text(m, 1, b);
+    put_text(m, 1, a);
+    put_head(m, 1, mark);
+}
+
 /* --- The graph -------------------------------------------------------------------------------- */
 
 /* "input" and "output": float [batch][channels][height][width], all but the channels dynamic. */
@@ -222,7 +233,7 @@ static void put_tensor(struct message *m, const cae_model *model, const struct c
 
 /* Layers [first, end) and their tensors, the last of which is the one before `tensor`. */
 static void put_graph(struct message *m, const cae_model *model, int first, int end,
-                      const struct cae__tensor *tensor)
+                      const struct cae__tensor *tensor, bool residual)
 {
     const size_t graph = m->length;
     put_end(m, 12, "output", model->layers[end - 1].out_channels, "output_height", "output_width");
@@ -238,6 +249,10 @@ static void put_graph(struct message *m, const cae_model *model, int first, int 
     put_text(m, 2, "libcae");
 
     struct name output = {"output"};
+    if (residual) {
+        output = value_name("change", end - 1);
+        put_sum(m, "output", "input", output.text);
+    }
     for (int i = end - 1; i >= first; i--) {
         const struct cae__layer *l = &model->layers[i];
         const struct name sum =
@@ -264,7 +279,7 @@ static void put_model(struct message *m, const cae_model *model, int32_t part)
 
     put_integer(m, 2, OPSET);
     put_head(m, 8, 0);
-    put_graph(m, model, first, end, tensor);
+    put_graph(m, model, first, end, tensor, cae__adds_input(model, part));
     put_text(m, 3, cae_version_string());
     put_text(m, 2, "libcae");
     put_integer(m, 1, IR_VERSION);

@@ -85,8 +85,25 @@ struct cae__correlation {
 
 struct cae__loss {
     int32_t kind;
-    float delta;
+    float delta;   /* Huber's, or Charbonnier's epsilon */
 };
+
+/* SSIM as a loss, see ssim_loss.c. Images have at least CAE__SSIM_TAPS rows and columns. */
+#define CAE__SSIM_TAPS 11
+#define CAE__SSIM_LANES 8 /* at most */
+struct cae__ssim {
+    float taps[CAE__SSIM_TAPS];
+    float c1, c2;
+    int channels, height, width;
+};
+
+/* Floats of scratch: five maps of the windows, three planes, rows filtered, one row. */
+static inline uint64_t cae__ssim_floats(int height, int width, int lanes)
+{
+    const uint64_t h = (uint64_t)height, row = (uint64_t)width * (uint64_t)lanes;
+    const uint64_t inner_row = row - (CAE__SSIM_TAPS - 1) * (uint64_t)lanes;
+    return 5 * (h - (CAE__SSIM_TAPS - 1)) * inner_row + 3 * h * row + h * inner_row + row;
+}
 
 struct cae__kernels {
     const char *name;
@@ -133,15 +150,20 @@ struct cae__kernels {
     void (*deinterleave)(float *images, const float *lanes_in, size_t length, size_t stride,
                          int lanes, int used);
 
-    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigma
+    /* out, values [count][lanes], which may be the same: out = value i of lane l + sigmas[l]
      * normal(seed, visit, images[l], i), see noise.c; lanes is 1 or 8. */
-    void (*add_noise)(float *out, const float *values, size_t count, int lanes, float sigma,
+    void (*add_noise)(float *out, const float *values, size_t count, int lanes, const float *sigmas,
                       uint64_t seed, uint32_t visit, const uint64_t *images);
 
     /* dy = dloss/dy scaled by `scale`; returns the sum of the loss over the first `used` lanes.
      * Unused lanes get gradient 0 and so contribute nothing further down. See loss.c. */
     double (*loss_gradient)(const struct cae__loss *loss, float *dy, const float *y,
                             const float *target, size_t pixels, int lanes, int used, float scale);
+
+    /* dy -= scale dSSIM/dy, summed over windows and channels; returns the sum of 1 - SSIM over them
+     * and the first `used` lanes. */
+    double (*ssim_gradient)(const struct cae__ssim *s, float *dy, const float *y,
+                            const float *target, int lanes, int used, float scale, float *scratch);
 };
 
 /* The kernels for one level of `enum cae_cpu`; NULL when this machine or this build has none. */
@@ -172,10 +194,12 @@ int32_t cae__best_cpu(void);
     void cae__scale_bytes_##level(float *, const unsigned char *, size_t, bool);                   \
     void cae__interleave_##level(float *, const float *, size_t, size_t, int, int);                \
     void cae__deinterleave_##level(float *, const float *, size_t, size_t, int, int);              \
-    void cae__add_noise_##level(float *, const float *, size_t, int, float, uint64_t, uint32_t,    \
-                                const uint64_t *);                                                 \
+    void cae__add_noise_##level(float *, const float *, size_t, int, const float *, uint64_t,      \
+                                uint32_t, const uint64_t *);                                                \
     double cae__loss_gradient_##level(const struct cae__loss *, float *, const float *,            \
-                                      const float *, size_t, int, int, float);
+                                      const float *, size_t, int, int, float);                    \
+    double cae__ssim_gradient_##level(const struct cae__ssim *, float *, const float *,            \
+                                      const float *, int, int, float, float *);
 
 CAE__DECLARE(baseline)
 CAE__DECLARE(avx2)

@@ -10,7 +10,7 @@
             cae__bias_activation_##level, cae__activation_backward_##level,                        \
             cae__add_row_sums_##level,                                                             \
             cae__scale_bytes_##level, cae__interleave_##level, cae__deinterleave_##level,          \
-            cae__add_noise_##level, cae__loss_gradient_##level                                     \
+            cae__add_noise_##level, cae__loss_gradient_##level, cae__ssim_gradient_##level         \
     }
 
 static const struct cae__kernels baseline = TABLE(baseline);

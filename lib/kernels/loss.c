@@ -4,6 +4,7 @@
  *   L1     |d|                                       sign d, 0 at 0
  *   Huber  |d| < delta ? d^2 / 2                     d clamped to +-delta
  *                      : delta (|d| - delta / 2)
+ *   Charbonnier  sqrt(d^2 + epsilon^2) - epsilon   d / sqrt(d^2 + epsilon^2)
  *
  * The caller's scale is 1 / number of elements in the batch: all losses are means. */
 #include "kernels.h"
@@ -25,6 +26,10 @@ INLINE void elements(int32_t kind, float delta, vector d, vector *sum, vector *s
         const vector_mask inside = size < limit;
         *slope = select(inside, d, clamped);
         *sum += select(inside, 0.5f * d * d, delta * (size - 0.5f * delta));
+    } else if (kind == CAE_LOSS_CHARBONNIER) {
+        const vector root = square_root(d * d + delta * delta);
+        *slope = d / root;
+        *sum += root - delta; /* 0 where nothing is to be counted */
     } else {
         *slope = 2.0f * d;
         *sum += d * d;
@@ -103,6 +108,8 @@ double CAE__LEVEL(cae__loss_gradient)(const struct cae__loss *loss, float *dy, c
         return some_lanes(loss->kind, delta, dy, y, target, pixels, lanes, used, scale);
     switch (loss->kind) {
     case CAE_LOSS_L1: return all_lanes(CAE_LOSS_L1, delta, dy, y, target, length, scale);
+    case CAE_LOSS_CHARBONNIER:
+        return all_lanes(CAE_LOSS_CHARBONNIER, delta, dy, y, target, length, scale);
     case CAE_LOSS_HUBER: return all_lanes(CAE_LOSS_HUBER, delta, dy, y, target, length, scale);
     default: return all_lanes(CAE_LOSS_MSE, delta, dy, y, target, length, scale);
     }

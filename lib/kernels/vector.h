@@ -5,6 +5,7 @@
 #ifndef CAE_VECTOR_H
 #define CAE_VECTOR_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -137,6 +138,16 @@ INLINE void sums_of_lanes(float *sums, vector *vectors, const int count)
     }
     UNROLL for (int i = 0; i < left; i++)
         store(sums + i * WIDTH, vectors[i]);
+}
+
+/* One instruction, once the compiler has seen the whole vector. */
+INLINE vector square_root(vector v)
+{
+    float values[WIDTH];
+    store(values, v);
+    for (int i = 0; i < WIDTH; i++)
+        values[i] = sqrtf(values[i]);
+    return load(values);
 }
 
 /* a where the mask is set, b elsewhere. */

@@ -12,6 +12,8 @@
 #include <math.h>
 
 #define LARGEST 11
+#define K1 0.01
+#define K2 0.03
 enum { MEAN_A, MEAN_B, SQUARE_A, SQUARE_B, PRODUCT, MOMENTS };
 
 struct window {
@@ -19,6 +21,11 @@ struct window {
     double taps[LARGEST];
     double correction; /* of the (co)variances: n / (n - 1) for sample moments */
 };
+
+static double constant(double k, double data_range)
+{
+    return k * data_range * (k * data_range);
+}
 
 static struct window window_of(int32_t kind)
 {
@@ -40,6 +47,20 @@ static struct window window_of(int32_t kind)
     for (int i = 0; i < w.size; i++)
         w.taps[i] /= sum;
     return w;
+}
+
+struct cae__ssim cae__ssim_of(int channels, int height, int width, double data_range)
+{
+    struct cae__ssim s = {.channels = channels, .height = height, .width = width};
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    const struct window w = window_of(CAE_SSIM_GAUSSIAN11);
+    for (int i = 0; i < CAE__SSIM_TAPS; i++)
+        s.taps[i] = (float)w.taps[i];
+    s.c1 = (float)constant(K1, data_range);
+    s.c2 = (float)constant(K2, data_range);
+    cae__arithmetic_end(&host);
+    return s;
 }
 
 /* ring [LARGEST][MOMENTS][width] */
@@ -113,8 +134,7 @@ double cae__ssim(const float *a, const float *b, int channels, int height, int w
     const struct window w = window_of(kind);
     if (height < w.size || width < w.size)
         return (double)NAN;
-    const double c1 = 0.01 * data_range * (0.01 * data_range);
-    const double c2 = 0.03 * data_range * (0.03 * data_range);
+    const double c1 = constant(K1, data_range), c2 = constant(K2, data_range);
     const size_t plane = (size_t)height * (size_t)width;
     double sum = 0.0;
     for (int c = 0; c < channels; c++)

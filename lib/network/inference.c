@@ -32,12 +32,14 @@ static void run_block(void *job, int64_t block, int worker)
     float *y = run->y + (size_t)first * run->y_length;
     if (plan->lanes == 1) {
         cae__plan_run(plan, y, x, buffers, rest);
-        return;
+    } else {
+        float *const result = buffers[plan->count % 2];
+        kernels->interleave(buffers[0], x, run->x_length, run->x_length, plan->lanes, used);
+        cae__plan_run(plan, result, buffers[0], buffers, rest);
+        kernels->deinterleave(y, result, run->y_length, run->y_length, plan->lanes, used);
     }
-    float *const result = buffers[plan->count % 2];
-    kernels->interleave(buffers[0], x, run->x_length, run->x_length, plan->lanes, used);
-    cae__plan_run(plan, result, buffers[0], buffers, rest);
-    kernels->deinterleave(y, result, run->y_length, run->y_length, plan->lanes, used);
+    if (plan->residual)
+        cae__add(y, x, run->y_length * (size_t)used);
 }
 
 static cae_status check_array(const cae_context *context, const float *array, size_t values,

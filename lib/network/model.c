@@ -38,19 +38,20 @@ static void lay_out_tensors(cae_model *model)
     model->parameter_count = at;
 }
 
-cae_status cae__model_allocate(cae_model **out, cae_context *context,
-                               const struct cae__layer *layers, int count, int encoder)
+cae_status cae__model_allocate(cae_model **out, cae_context *context, const cae_spec *spec)
 {
+    const size_t count = (size_t)spec->count;
     cae_model *model = cae__alloc_zero(context, 1, sizeof *model);
     if (!model)
         return cae__fail_memory(context);
     cae__handle_init(&model->handle, CAE__MODEL, context);
-    model->layer_count = count;
-    model->encoder = encoder;
-    model->layers = cae__alloc(context, (size_t)count, sizeof *layers);
-    model->tensors = cae__alloc(context, 2 * (size_t)count, sizeof *model->tensors);
+    model->layer_count = spec->count;
+    model->encoder = cae__spec_encoder(spec);
+    model->residual = spec->residual;
+    model->layers = cae__alloc(context, count, sizeof *model->layers);
+    model->tensors = cae__alloc(context, 2 * count, sizeof *model->tensors);
     if (model->layers && model->tensors) {
-        memcpy(model->layers, layers, (size_t)count * sizeof *layers);
+        memcpy(model->layers, spec->layers, count * sizeof *model->layers);
         lay_out_tensors(model);
         model->parameters = cae__alloc_zero(context, model->parameter_count, sizeof(float));
     }
@@ -60,6 +61,17 @@ cae_status cae__model_allocate(cae_model **out, cae_context *context,
     }
     *out = model;
     return CAE_OK;
+}
+
+cae_status cae__model_copy(cae_model **out, cae_context *context, const cae_model *model,
+                           const float *parameters)
+{
+    const cae_spec spec = {.layers = model->layers, .count = model->layer_count,
+                           .encoder = model->encoder, .residual = model->residual};
+    const cae_status status = cae__model_allocate(out, context, &spec);
+    if (status == CAE_OK)
+        memcpy((*out)->parameters, parameters, model->parameter_count * sizeof *parameters);
+    return status;
 }
 
 void cae_model_destroy(cae_model *model)
@@ -109,8 +121,9 @@ cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spe
         return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL", context ? "spec" : "context");
     if (spec->count == 0)
         return cae__fail(context, CAE_ERR_ARGUMENT, "the description has no layers");
-    const cae_status status =
-        cae__model_allocate(out, context, spec->layers, spec->count, cae__spec_encoder(spec));
+    cae_status status = cae__spec_complete(spec);
+    if (status == CAE_OK)
+        status = cae__model_allocate(out, context, spec);
     if (status == CAE_OK)
         cae__model_initialize(*out, seed);
     return status;
@@ -139,6 +152,11 @@ int64_t cae_model_parameter_count(const cae_model *model)
 int32_t cae_model_layer_count(const cae_model *model)
 {
     return model ? model->layer_count : 0;
+}
+
+int32_t cae_model_residual(const cae_model *model)
+{
+    return model ? model->residual : 0;
 }
 
 int32_t cae_model_tensor_count(const cae_model *model)
@@ -273,6 +291,17 @@ cae_status cae__check_part(const cae_context *context, const cae_model *model, i
     return CAE_OK;
 }
 
+cae_status cae__check_residual(const cae_context *context, const cae_model *model, int32_t part,
+                               int in_h, int in_w, int out_h, int out_w)
+{
+    if (!cae__adds_input(model, part) || (in_h == out_h && in_w == out_w))
+        return CAE_OK;
+    return cae__fail(context, CAE_ERR_SHAPE,
+                     "the residual connection adds an input of %dx%d to an output of %dx%d: expected "
+                     "the same size; pad the image to one that the layers give back", in_h, in_w,
+                     out_h, out_w);
+}
+
 cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, int32_t *out_width,
                                   const cae_model *model, cae_context *context, int32_t part,
                                   int32_t height, int32_t width)
@@ -293,6 +322,8 @@ cae_status cae_model_output_shape(int32_t *out_channels, int32_t *out_height, in
     for (int i = first; i < end && status == CAE_OK; i++)
         status = cae__stage_init(context, &stage, &model->layers[i], i, stage.out_h, stage.out_w,
                                  1);
+    if (status == CAE_OK)
+        status = cae__check_residual(context, model, part, height, width, stage.out_h, stage.out_w);
     if (status != CAE_OK)
         return status;
     if (out_channels)

@@ -24,6 +24,7 @@ struct cae_spec {
     struct cae__layer *layers;
     int count, capacity;
     int encoder;        /* layers in the encoder; -1 until it was said */
+    bool residual;      /* y = x + f(x) */
     int64_t parameters; /* of all layers; at most 2^31 - 1 */
 };
 
@@ -35,6 +36,10 @@ struct cae__label cae__layer_label(const struct cae__layer *layer, int index);
 
 /* Check one layer's numbers and append it. */
 cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer);
+/* Take all layers away again. */
+void cae__spec_clear(cae_spec *spec);
+/* What cannot be checked before all layers are there. */
+cae_status cae__spec_complete(const cae_spec *spec);
 int cae__spec_encoder(const cae_spec *spec);
 
 /* --- Geometry: the only code that computes an output size ------------------------------------- */
@@ -127,6 +132,7 @@ struct cae_model {
     struct cae__handle handle;
     struct cae__layer *layers;
     int layer_count, encoder;
+    bool residual;             /* a whole model adds its input */
     struct cae__tensor *tensors; /* a layer's weight, then its bias if it has one */
     int tensor_count;
     float *parameters; /* flat; an optimizer may exchange the block, never its size */
@@ -135,10 +141,12 @@ struct cae_model {
 };
 
 /* Parameters zero, not yet initialized. */
-cae_status cae__model_allocate(cae_model **out, cae_context *context,
-                               const struct cae__layer *layers, int count, int encoder);
+cae_status cae__model_allocate(cae_model **out, cae_context *context, const cae_spec *spec);
 /* Drop one reference; the caller's own goes with cae_model_destroy. */
 void cae__model_release(cae_model *model);
+/* The same network with these parameters, laid out as the model's. */
+cae_status cae__model_copy(cae_model **out, cae_context *context, const cae_model *model,
+                           const float *parameters);
 void cae__model_initialize(cae_model *model, uint64_t seed);
 const struct cae__tensor *cae__model_find(const cae_model *model, const char *name);
 /* Copy one tensor out of `flat`, which is laid out as the parameters are. */
@@ -149,6 +157,13 @@ bool cae__all_finite(const float *values, size_t count);
 /* The layers of one part: [*first, *end). */
 void cae__part_layers(int *first, int *end, const cae_model *model, int32_t part);
 cae_status cae__check_part(const cae_context *context, const cae_model *model, int32_t part);
+/* CAE_ERR_SHAPE for a part that adds its input to an output of another size. */
+cae_status cae__check_residual(const cae_context *context, const cae_model *model, int32_t part,
+                               int in_h, int in_w, int out_h, int out_w);
+static inline bool cae__adds_input(const cae_model *model, int32_t part)
+{
+    return model->residual && part == CAE_PART_WHOLE;
+}
 
 /* --- Plan: some consecutive layers at one size, ready to run ---------------------------------- */
 
@@ -157,6 +172,7 @@ struct cae__plan {
     int count;
     int lanes;
     bool large;       /* single images, better run in tiles */
+    bool residual;    /* the output is the input plus what the stages make of it */
     uint64_t scratch; /* floats that any stage needs */
     size_t longest;   /* floats of the longest input, output or gradient */
     void *tables;     /* of the stages' correlators */
@@ -179,7 +195,8 @@ void cae__plan_finish(struct cae__plan *plan, const cae_context *context);
 /* Point the stages at the model's parameters, which an optimizer may have exchanged and changed. */
 void cae__plan_bind(struct cae__plan *plan, const cae_model *model, int32_t part);
 
-/* Run one block. buffers[0] holds the input, buffers[i + 1] receives the output of stage i. */
+/* Run one block. buffers[0] holds the input, buffers[i + 1] receives the output of stage i, and the
+ * last one the sum of a residual plan. */
 void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, float *scratch);
 /* Backward through all stages. `gradient` holds dloss/doutput and is overwritten, as is `spare`,
  * both `longest` floats; parameter gradients are added to `parameters`. */
@@ -187,9 +204,16 @@ void cae__plan_backward(const struct cae__plan *plan, float *const *buffers, flo
                         float *spare, float *parameters, float *scratch);
 
 /* Run a block from x to y without keeping what lies between: that goes back and forth between the
- * two buffers, of `longest` floats. y may be one of them, x buffers[0]. */
+ * two buffers, of `longest` floats. y may be one of them, x buffers[0]. Does not add the input of a
+ * residual plan, which may be gone by then: the caller does, cae__add. */
 void cae__plan_run(const struct cae__plan *plan, float *y, const float *x, float *const buffers[2],
                    float *scratch);
+
+static inline void cae__add(float *y, const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] += x[i];
+}
 
 /* Run `count` images in tiles that are computed apart. `whole` is a plan for single images
  * of that size. */

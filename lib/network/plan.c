@@ -195,11 +195,16 @@ static cae_status init(struct cae__plan *plan, const cae_context *context, const
 {
     int first, end;
     cae__part_layers(&first, &end, model, part);
-    *plan = (struct cae__plan){.count = end - first, .lanes = lanes};
+    *plan = (struct cae__plan){.count = end - first, .lanes = lanes,
+                               .residual = cae__adds_input(model, part)};
     plan->stages = cae__alloc(context, (size_t)plan->count, sizeof *plan->stages);
     if (!plan->stages)
         return cae__fail_memory(context);
     cae_status status = init_stages(plan, context, model->layers, first, height, width);
+    const struct cae__stage *last = &plan->stages[plan->count - 1];
+    if (status == CAE_OK)
+        status = cae__check_residual(context, model, part, height, width, last->out_h,
+                                     last->out_w);
     if (status == CAE_OK) {
         set_margins(plan, trainable);
         for (int i = 0; i < plan->count; i++)
@@ -301,6 +306,8 @@ void cae__plan_forward(const struct cae__plan *plan, float *const *buffers, floa
 {
     for (int i = 0; i < plan->count; i++)
         cae__layer_forward(&plan->stages[i], buffers[i + 1], buffers[i], scratch);
+    if (plan->residual) /* its last stage has no activation that would need what it overwrites */
+        cae__add(buffers[plan->count], buffers[0], plan->stages[0].in_length);
 }
 
 void cae__plan_run(const struct cae__plan *plan, float *y, const float *x, float *const buffers[2],

@@ -122,6 +122,12 @@ static cae_status check_layer(const cae_spec *spec, const struct cae__layer *l)
     return CAE_OK;
 }
 
+void cae__spec_clear(cae_spec *spec)
+{
+    spec->count = 0;
+    spec->parameters = 0;
+}
+
 cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer)
 {
     const cae_context *context = spec->handle.context;
@@ -213,6 +219,35 @@ cae_status cae_spec_end_encoder(cae_spec *spec)
 int cae__spec_encoder(const cae_spec *spec)
 {
     return spec->encoder >= 0 ? spec->encoder : (spec->count + 1) / 2;
+}
+
+cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual)
+{
+    if (!spec)
+        return CAE_ERR_ARGUMENT;
+    if (residual != 0 && residual != 1)
+        return cae__fail(spec->handle.context, CAE_ERR_ARGUMENT, "residual is %d, expected 0 or 1",
+                         (int)residual);
+    spec->residual = residual == 1;
+    return CAE_OK;
+}
+
+cae_status cae__spec_complete(const cae_spec *spec)
+{
+    if (!spec->residual)
+        return CAE_OK;
+    const cae_context *context = spec->handle.context;
+    const struct cae__layer *first = &spec->layers[0], *last = &spec->layers[spec->count - 1];
+    if (last->out_channels != first->in_channels)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the residual connection adds the input's %d channels to the %d of %s: "
+                         "expected as many", first->in_channels, last->out_channels,
+                         cae__layer_label(last, spec->count - 1).text);
+    if (last->activation != CAE_ACTIVATION_NONE)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "%s: the last layer before a residual connection has no activation, found "
+                         "%d", cae__layer_label(last, spec->count - 1).text, (int)last->activation);
+    return CAE_OK;
 }
 
 cae_status cae_spec_add_reference(cae_spec *spec)

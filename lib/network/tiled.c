@@ -46,6 +46,18 @@ static void copy_part(float *image, float *dense, int channels, int h, int w, st
         }
 }
 
+/* The input of the same place, which has the output's size and channels. */
+static void add_part(float *y, const float *x, const struct tiled *t, struct cae__span rows,
+                     struct cae__span columns)
+{
+    for (int c = 0; c < t->out_c; c++)
+        for (int row = rows.first; row < rows.end; row++) {
+            const size_t at = ((size_t)c * (size_t)t->out_h + (size_t)row) * (size_t)t->out_w +
+                              (size_t)columns.first;
+            cae__add(y + at, x + at, (size_t)(columns.end - columns.first));
+        }
+}
+
 static void crop(const struct tiled *t, struct cae__plan *plan, int64_t tile)
 {
     cae__plan_crop(plan, piece(tile / t->columns, t->rows, t->out_h),
@@ -85,6 +97,8 @@ static void run_tile(void *job, int64_t index, int worker)
     cae__plan_run(plan, to, from, buffers, scratch + 2 * t->longest);
     if (!t->out.row)
         copy_part(y, to, t->out_c, t->out_h, t->out_w, rows, columns, true);
+    if (plan->residual)
+        add_part(y, x, t, rows, columns);
 }
 
 /* The side of a tile, were it square: as many output pixels as keep the longest array within

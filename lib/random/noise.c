@@ -71,13 +71,15 @@ static void normals(const uint32_t *word0, const uint32_t *word1, float *cosines
  * counters in 64-bit lanes. */
 struct chunk {
     uint64_t step[CHUNK], image[CHUNK], tail[CHUNK];
+    float sigma[CHUNK];
 };
 
-INLINE void chunk_init(struct chunk *chunk, int lanes, const uint64_t *images)
+INLINE void chunk_init(struct chunk *chunk, int lanes, const float *sigmas, const uint64_t *images)
 {
     for (int i = 0; i < CHUNK; i++) {
         chunk->step[i] = (uint64_t)(i / lanes);
         chunk->image[i] = images[i % lanes];
+        chunk->sigma[i] = sigmas[i % lanes];
         chunk->tail[i] = (uint32_t)CAE__FOR_NOISE << 24 | (images[i % lanes] >> 32 & 0xffffffu);
     }
 }
@@ -128,7 +130,7 @@ INLINE void philox_chunk(uint32_t words[4][CHUNK], const struct chunk *chunk, ui
 }
 
 /* Value 256 a + 64 b + c of an image is normal b of its counter 64 a + c. */
-INLINE void add_block(float *out, const float *values, size_t count, int lanes, float sigma,
+INLINE void add_block(float *out, const float *values, size_t count, int lanes,
                       const struct chunk *chunk, uint32_t first, uint32_t visit, uint64_t seed)
 {
     uint32_t words[4][CHUNK];
@@ -143,30 +145,30 @@ INLINE void add_block(float *out, const float *values, size_t count, int lanes, 
             const size_t at = b * COUNTERS + c, left = count - at < step ? count - at : step;
             const size_t from = at * (size_t)lanes, length = left * (size_t)lanes;
             for (size_t i = 0; i < length; i++)
-                out[from + i] = values[from + i] + sigma * noise[b][i];
+                out[from + i] = values[from + i] + chunk->sigma[i] * noise[b][i];
         }
     }
 }
 
-INLINE void add_all(float *out, const float *values, size_t count, int lanes, float sigma,
-                    uint64_t seed, uint32_t visit, const uint64_t *images)
+INLINE void add_all(float *out, const float *values, size_t count, int lanes,
+                    const float *sigmas, uint64_t seed, uint32_t visit, const uint64_t *images)
 {
     const size_t block = 4 * COUNTERS;
     struct chunk chunk;
-    chunk_init(&chunk, lanes, images);
+    chunk_init(&chunk, lanes, sigmas, images);
     for (size_t done = 0; done < count; done += block) {
         const size_t left = count - done < block ? count - done : block;
         const size_t at = done * (size_t)lanes;
-        add_block(out + at, values + at, left, lanes, sigma, &chunk, (uint32_t)(done / 4), visit,
-                  seed);
+        add_block(out + at, values + at, left, lanes, &chunk, (uint32_t)(done / 4), visit, seed);
     }
 }
 
 void CAE__LEVEL(cae__add_noise)(float *out, const float *values, size_t count, int lanes,
-                                float sigma, uint64_t seed, uint32_t visit, const uint64_t *images)
+                                const float *sigmas, uint64_t seed, uint32_t visit,
+                                const uint64_t *images)
 {
     if (lanes == 1) /* constants, for the divisions above */
-        add_all(out, values, count, 1, sigma, seed, visit, images);
+        add_all(out, values, count, 1, sigmas, seed, visit, images);
     else
-        add_all(out, values, count, 8, sigma, seed, visit, images);
+        add_all(out, values, count, 8, sigmas, seed, visit, images);
 }

@@ -12,7 +12,9 @@ enum cae__purpose {
     CAE__FOR_INIT = 1,
     CAE__FOR_SHUFFLE = 2,
     CAE__FOR_NOISE = 3,
-    CAE__FOR_LEAVES = 4
+    CAE__FOR_LEAVES = 4,
+    CAE__FOR_SIGMA = 5,
+    CAE__FOR_AUGMENT = 6
 };
 
 #define CAE__PHILOX_MULTIPLIER_0 0xD2511F53u

@@ -1,5 +1,6 @@
 /* checkpoint.c - a moment of training as a file: the model, the optimizer's moments as tensors
- * "optim.m.<name>" and "optim.v.<name>", and the counters as JSON in the metadata.
+ * "optim.m.<name>" and "optim.v.<name>", their moving average as "optim.average.<name>", and the
+ * counters as JSON in the metadata.
  *
  * Noise, shuffle and schedule are functions of the counters, so there is nothing else to keep. */
 #include <inttypes.h>
@@ -12,11 +13,13 @@
 #include "training.h"
 
 #define TRAINER_KEY "libcae.trainer"
-#define STATE_VERSION 1 /* of what is written under that key */
+#define PLAIN 1    /* versions of what is written under that key */
+#define AVERAGED 2 /* with a moving average, which an older library cannot continue */
 #define MOST_COUNT ((int64_t)1 << 53) /* further than anyone trains, and clear of overflow */
 
 static const char *const moment_prefixes[2] = {CAE__OPTIMIZER_PREFIX "m.",
                                                CAE__OPTIMIZER_PREFIX "v."};
+#define AVERAGE_PREFIX CAE__OPTIMIZER_PREFIX "average."
 
 /* What is read back and what must agree. 64-bit unsigned numbers and the bits of a double are
  * decimal texts: JSON's numbers hold neither. */
@@ -27,6 +30,7 @@ struct state {
     int64_t batch, images, shuffle;
     const char *optimizer;
     int64_t moments;
+    bool average;
 };
 
 static struct state state_of(const cae_trainer *trainer)
@@ -42,6 +46,7 @@ static struct state state_of(const cae_trainer *trainer)
         .shuffle = trainer->options.shuffle,
         .optimizer = cae__optimizer_name(trainer->optimizer->options.kind),
         .moments = trainer->optimizer->moment_count,
+        .average = trainer->average,
     };
     memcpy(&s.loss_sum_bits, &trainer->now.loss_sum, sizeof s.loss_sum_bits);
     return s;
@@ -53,21 +58,26 @@ static void write_state(struct cae__text *text, const struct state *s)
 {
     cae__text_add(text, "{\"version\":%d,\"step\":%" PRId64 ",\"epoch\":%" PRId64
                   ",\"position\":%" PRId64 ",\"updates\":%" PRId64,
-                  STATE_VERSION, s->step, s->epoch, s->position, s->updates);
+                  s->average ? AVERAGED : PLAIN, s->step, s->epoch, s->position, s->updates);
     cae__text_add(text, ",\"loss_sum_bits\":\"%" PRIu64 "\",\"seed\":\"%" PRIu64 "\"",
                   s->loss_sum_bits, s->seed);
     cae__text_add(text, ",\"batch\":%" PRId64 ",\"images\":%" PRId64 ",\"shuffle\":%" PRId64
-                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "}", s->batch, s->images, s->shuffle,
-                  s->optimizer, s->moments);
+                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "%s}", s->batch, s->images, s->shuffle,
+                  s->optimizer, s->moments, s->average ? ",\"average\":true" : "");
 }
 
 static cae_status to_bytes(unsigned char **data, size_t *size, const cae_trainer *trainer)
 {
     const cae_context *context = trainer->handle.context;
     const cae_optimizer *optimizer = trainer->optimizer;
-    const float *const flats[] = {trainer->model->parameters, optimizer->moments[0],
-                                  optimizer->moments[1]};
-    const char *const prefixes[] = {"", moment_prefixes[0], moment_prefixes[1]};
+    const float *flats[4] = {trainer->model->parameters, optimizer->moments[0],
+                             optimizer->moments[1]};
+    const char *prefixes[4] = {"", moment_prefixes[0], moment_prefixes[1]};
+    int count = 1 + optimizer->moment_count;
+    if (trainer->average) {
+        flats[count] = trainer->average;
+        prefixes[count++] = AVERAGE_PREFIX;
+    }
     const struct state state = state_of(trainer);
     struct cae__text text;
     cae__text_init(&text, context);
@@ -76,7 +86,7 @@ static cae_status to_bytes(unsigned char **data, size_t *size, const cae_trainer
     const cae_status status =
         text.failed ? cae__fail_memory(context)
                     : cae__model_bytes(data, size, trainer->model, flats, prefixes,
-                                       1 + optimizer->moment_count, &extra);
+                                       count, &extra);
     cae__text_finish(&text);
     return status;
 }
@@ -125,7 +135,9 @@ static cae_status read_state(struct state *s, const cae_context *context,
         {"shuffle", CAE__FIELD_INTEGER, &s->shuffle, false},
         {"optimizer", CAE__FIELD_TEXT, &s->optimizer, false},
         {"moments", CAE__FIELD_INTEGER, &s->moments, false},
+        {"average", CAE__FIELD_BOOL, &s->average, true},
     };
+    s->average = false;
     if (json->kind != CAE__OBJECT)
         return cae__fail(context, CAE_ERR_FORMAT, "the trainer state is not a JSON object");
     const cae_status status = cae__json_fields(context, json, fields,
@@ -133,10 +145,10 @@ static cae_status read_state(struct state *s, const cae_context *context,
     if (status != CAE_OK)
         return status;
 
-    if (version != STATE_VERSION)
+    if (version != (s->average ? AVERAGED : PLAIN))
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "trainer state of version %" PRId64 ", libcae %s reads version %d",
-                         version, cae_version_string(), STATE_VERSION);
+                         "trainer state of version %" PRId64 ", libcae %s reads %d, and %d with a "
+                         "moving average", version, cae_version_string(), PLAIN, AVERAGED);
     double loss_sum = -1.0;
     if (parse_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
@@ -165,6 +177,9 @@ static cae_status check_state(const struct state *found, const struct state *own
         return cae__fail(context, CAE_ERR_FORMAT,
                          "the checkpoint was trained with %.16s, this optimizer is %s",
                          found->optimizer, own->optimizer);
+    if (own->average && !found->average)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the checkpoint has no moving average, this trainer goes on with one");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].found != numbers[i].own)
             return cae__fail(context, CAE_ERR_SHAPE,
@@ -173,7 +188,8 @@ static cae_status check_state(const struct state *found, const struct state *own
     return CAE_OK;
 }
 
-/* Parameters, then moments, one flat array after the other. */
+/* Parameters, then moments, then the average if there is one here: one flat array after the
+ * other. */
 static cae_status read_flats(float *flats, const cae_trainer *trainer,
                              const struct cae__safetensors *file)
 {
@@ -184,6 +200,10 @@ static cae_status read_flats(float *flats, const cae_trainer *trainer,
         /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): there are at most two moments */
         status = cae__model_read_flat(flats + (size_t)(i + 1) * model->parameter_count, model,
                                       context, file, moment_prefixes[i]);
+    if (status == CAE_OK && trainer->average)
+        status = cae__model_read_flat(
+            flats + (size_t)(1 + trainer->optimizer->moment_count) * model->parameter_count, model,
+            context, file, AVERAGE_PREFIX);
     return status;
 }
 
@@ -194,13 +214,15 @@ static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *fil
     const cae_context *context = trainer->handle.context;
     cae_optimizer *optimizer = trainer->optimizer;
     const size_t count = trainer->model->parameter_count, bytes = count * sizeof(float);
-    float *flats = cae__alloc(context, 1 + (size_t)optimizer->moment_count, bytes);
+    float *flats = cae__alloc(context, 2 + (size_t)optimizer->moment_count, bytes);
     cae_status status = flats ? read_flats(flats, trainer, file) : cae__fail_memory(context);
     if (status == CAE_OK) {
         memcpy(trainer->model->parameters, flats, bytes);
         trainer->model->revision++;
         for (int i = 0; i < optimizer->moment_count; i++)
             memcpy(optimizer->moments[i], flats + (size_t)(i + 1) * count, bytes);
+        if (trainer->average)
+            memcpy(trainer->average, flats + (size_t)(optimizer->moment_count + 1) * count, bytes);
     }
     cae__free(context, flats);
     if (status != CAE_OK)

@@ -35,13 +35,16 @@ struct evaluation {
     const cae_context *context;
     const cae_dataset *dataset;
     const cae_evaluation_options *options;
+    float sigma;
     struct cae__plan plan;
     struct figures *figures; /* one per image */
 };
 
 static uint64_t block_floats(const struct cae__plan *plan)
 {
-    return 2 * (uint64_t)plan->stages[0].in_length + 2 * (uint64_t)plan->longest + plan->scratch;
+    const struct cae__stage *first = &plan->stages[0], *last = &plan->stages[plan->count - 1];
+    return 2 * (uint64_t)first->in_length + (uint64_t)last->out_length +
+           2 * (uint64_t)plan->longest + plan->scratch;
 }
 
 static void judge(double *figures, const cae_dataset *d, const float *clean, const float *other,
@@ -68,8 +71,9 @@ static void evaluate_block(void *job, int64_t block, int worker)
     double *ssim = cae__scratch(e->context, worker);
     float *clean = (void *)(ssim + cae__ssim_scratch(d->width) / sizeof *ssim);
     float *other = clean + plan->stages[0].in_length;
-    float *const buffers[2] = {other + plan->stages[0].in_length,
-                               other + plan->stages[0].in_length + plan->longest};
+    float *result = other + plan->stages[0].in_length;
+    float *const first_buffer = result + plan->stages[plan->count - 1].out_length;
+    float *const buffers[2] = {first_buffer, first_buffer + plan->longest};
     float *scratch = buffers[1] + plan->longest;
 
     for (int lane = 0; lane < used; lane++) {
@@ -77,7 +81,7 @@ static void evaluate_block(void *job, int64_t block, int worker)
         float *pixels = clean + (size_t)lane * d->length, *noisy = other + (size_t)lane * d->length;
         cae__dataset_read(pixels, d, first + lane);
         if (e->options->noise_sigma > 0.0)
-            kernels->add_noise(noisy, pixels, d->length, 1, (float)e->options->noise_sigma,
+            kernels->add_noise(noisy, pixels, d->length, 1, &e->sigma,
                                e->options->noise_seed, CAE_VISIT_EVALUATION, &image);
         else
             memcpy(noisy, pixels, d->length * sizeof *noisy);
@@ -89,10 +93,12 @@ static void evaluate_block(void *job, int64_t block, int worker)
     kernels->interleave(buffers[0], other, d->length, d->length, plan->lanes, used);
     float *const output = buffers[plan->count % 2];
     cae__plan_run(plan, output, buffers[0], buffers, scratch);
-    kernels->deinterleave(other, output, d->length, d->length, plan->lanes, used);
+    kernels->deinterleave(result, output, d->length, d->length, plan->lanes, used);
+    if (plan->residual)
+        cae__add(result, other, d->length * (size_t)used);
     for (int lane = 0; lane < used; lane++)
         judge(e->figures[first + lane].output, d, clean + (size_t)lane * d->length,
-              other + (size_t)lane * d->length, ssim);
+              result + (size_t)lane * d->length, ssim);
 }
 
 static cae_evaluation summarize(const struct evaluation *e)
@@ -169,7 +175,8 @@ cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_c
     if (status != CAE_OK)
         return status;
 
-    struct evaluation e = {.context = context, .dataset = dataset, .options = &o};
+    struct evaluation e = {.context = context, .dataset = dataset, .options = &o,
+                           .sigma = cae__to_float(o.noise_sigma)};
     status = cae__plan_init(&e.plan, context, model, CAE_PART_WHOLE, dataset->height,
                             dataset->width, dataset->count, false);
     if (status != CAE_OK)

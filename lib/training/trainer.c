@@ -2,20 +2,23 @@
  *
  * A batch is cut into blocks of `lanes` images. A block goes through the whole step on one worker
  * while its activations stay in that core's cache; only gradients meet, in slots (training.h). */
+#include "../metrics/metrics.h"
 #include "training.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "../random/random.h"
-
 #define MOST_SLOTS 16
+#define MOST_AUGMENT (CAE_AUGMENT_MIRROR | CAE_AUGMENT_FLIP | CAE_AUGMENT_TRANSPOSE)
 #define REDUCE_CHUNK 16384 /* parameters that one worker adds up at a time */
 
 static const cae_trainer_options defaults = {
     .size = sizeof defaults, .batch = 64, .seed = 1, .loss = CAE_LOSS_MSE, .shuffle = 1,
     .huber_delta = 1.0, .decay_factor = 0.1};
+
+#define EPSILON 1e-3 /* Charbonnier's, where the options say 0 */
 
 cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size)
 {
@@ -35,9 +38,10 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
 {
     if (o->batch < 1)
         return cae__fail(context, CAE_ERR_OPTIONS, "batch is %d, expected >= 1", (int)o->batch);
-    if (o->loss < CAE_LOSS_MSE || o->loss > CAE_LOSS_HUBER)
+    if (o->loss < CAE_LOSS_MSE || o->loss > CAE_LOSS_CHARBONNIER)
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "loss is %d, expected CAE_LOSS_MSE, _L1 or _HUBER", (int)o->loss);
+                         "loss is %d, expected CAE_LOSS_MSE, _L1, _HUBER or _CHARBONNIER",
+                         (int)o->loss);
     if (o->shuffle < 0 || o->shuffle > 1 || o->reserved != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "shuffle is %d, expected 0 or 1, and reserved must be 0", (int)o->shuffle);
@@ -50,6 +54,24 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
     if (!(o->clip_norm >= 0.0 && isfinite(o->clip_norm)))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "clip_norm is %g, expected a finite value >= 0", o->clip_norm);
+    if (!(o->noise_sigma_max == 0.0 || (o->noise_sigma_max >= o->noise_sigma &&
+                                        isfinite((float)o->noise_sigma_max))))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "noise_sigma_max is %g, expected 0 or at least noise_sigma, %g, and finite",
+                         o->noise_sigma_max, o->noise_sigma);
+    if (!(o->average_decay >= 0.0 && o->average_decay < 1.0))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "average_decay is %g, expected 0 <= average_decay < 1", o->average_decay);
+    if (!(o->epsilon == 0.0 || ((float)o->epsilon >= FLT_MIN && isfinite((float)o->epsilon))))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "epsilon is %g, expected 0 or a finite value > 0", o->epsilon);
+    if (!cae__is_not_negative(o->ssim_weight) || !isfinite((float)o->ssim_weight))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "ssim_weight is %g, expected a finite value >= 0", o->ssim_weight);
+    if (o->augment < 0 || o->augment > MOST_AUGMENT || o->reserved2 != 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "augment is %d, expected a sum of enum cae_augment, and reserved2 must be 0",
+                         (int)o->augment);
     return cae__schedule_check(context, o);
 }
 
@@ -83,6 +105,16 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
     return CAE_OK;
 }
 
+/* Scratch that the loss needs is needed when that of the layers is not. */
+static uint64_t scratch_floats(const cae_trainer *trainer)
+{
+    const struct cae__plan *plan = &trainer->plan;
+    const cae_dataset *d = trainer->dataset;
+    const uint64_t ssim = trainer->options.ssim_weight > 0.0
+                              ? cae__ssim_floats(d->height, d->width, plan->lanes) : 0;
+    return ssim > plan->scratch ? ssim : plan->scratch;
+}
+
 /* One worker's memory, every piece starting on a cache line. */
 struct cae__workspace {
     float *target;   /* [length][lanes]; the input itself when there is no noise */
@@ -103,12 +135,13 @@ static uint64_t header_floats(const struct cae__plan *plan)
     return padded((bytes + sizeof(float) - 1) / sizeof(float));
 }
 
-static uint64_t workspace_floats(const struct cae__plan *plan)
+static uint64_t workspace_floats(const cae_trainer *trainer)
 {
+    const struct cae__plan *plan = &trainer->plan;
     uint64_t floats = header_floats(plan) + 2 * padded(plan->stages[0].in_length);
     for (int i = 0; i < plan->count; i++)
         floats += padded(plan->stages[i].out_length);
-    return floats + 2 * padded(plan->longest) + padded(plan->scratch);
+    return floats + 2 * padded(plan->longest) + padded(scratch_floats(trainer));
 }
 
 static float *take(float **free_floats, uint64_t floats)
@@ -118,23 +151,23 @@ static float *take(float **free_floats, uint64_t floats)
     return taken;
 }
 
-static struct cae__workspace *workspace_create(const cae_context *context,
-                                               const struct cae__plan *plan, bool noise)
+static struct cae__workspace *workspace_create(const cae_trainer *trainer)
 {
-    const uint64_t floats = workspace_floats(plan);
-    float *next = floats > SIZE_MAX ? NULL : cae__alloc(context, (size_t)floats, sizeof *next);
+    const struct cae__plan *plan = &trainer->plan;
+    const uint64_t floats = workspace_floats(trainer);
+    float *next = floats > SIZE_MAX ? NULL : cae__alloc(trainer->handle.context, (size_t)floats, sizeof *next);
     struct cae__workspace *w = (void *)next;
     if (!w)
         return NULL;
     const size_t in_length = plan->stages[0].in_length;
     take(&next, header_floats(plan));
     w->buffers[0] = take(&next, in_length);
-    w->target = noise ? take(&next, in_length) : w->buffers[0];
+    w->target = trainer->noisy ? take(&next, in_length) : w->buffers[0];
     for (int i = 0; i < plan->count; i++)
         w->buffers[i + 1] = take(&next, plan->stages[i].out_length);
     w->gradient = take(&next, plan->longest);
     w->spare = take(&next, plan->longest);
-    w->scratch = take(&next, plan->scratch);
+    w->scratch = take(&next, scratch_floats(trainer));
     return w;
 }
 
@@ -155,8 +188,7 @@ static cae_status ensure_workspaces(cae_trainer *trainer)
     cae__free(context, trainer->workspaces);
     trainer->workspaces = workspaces;
     while (trainer->workers < wanted) {
-        struct cae__workspace *workspace =
-            workspace_create(context, &trainer->plan, trainer->options.noise_sigma > 0.0);
+        struct cae__workspace *workspace = workspace_create(trainer);
         if (!workspace)
             return cae__fail_memory(context);
         workspaces[trainer->workers++] = workspace;
@@ -170,8 +202,8 @@ static cae_status allocate(cae_trainer *trainer)
     const cae_dataset *d = trainer->dataset;
     const cae_trainer_options *o = &trainer->options;
     const int64_t most = d->count < o->batch ? d->count : o->batch;
-    const cae_status status = cae__plan_init(&trainer->plan, context, trainer->model,
-                                             CAE_PART_WHOLE, d->height, d->width, most, true);
+    cae_status status = cae__plan_init(&trainer->plan, context, trainer->model, CAE_PART_WHOLE,
+                                       d->height, d->width, most, true);
     if (status != CAE_OK)
         return status;
 
@@ -185,7 +217,16 @@ static cae_status allocate(cae_trainer *trainer)
     trainer->gradient = cae__alloc_zero(context, parameters, sizeof(float));
     if (!trainer->slot_gradients || !trainer->slot_losses || !trainer->gradient)
         return cae__fail_memory(context);
-    return ensure_workspaces(trainer);
+    status = cae__average_create(trainer);
+    return status == CAE_OK ? ensure_workspaces(trainer) : status;
+}
+
+/* What the loss is told beside its kind. */
+static double delta_of(const cae_trainer_options *o)
+{
+    if (o->loss != CAE_LOSS_CHARBONNIER)
+        return o->huber_delta;
+    return o->epsilon == 0.0 ? EPSILON : o->epsilon;
 }
 
 cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer *optimizer,
@@ -207,6 +248,15 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
         status = check_options(context, &o);
     if (status == CAE_OK)
         status = cae__check_fit(context, model, dataset);
+    if (status == CAE_OK && o.ssim_weight > 0.0 &&
+        (dataset->height < CAE__SSIM_TAPS || dataset->width < CAE__SSIM_TAPS))
+        status = cae__fail(context, CAE_ERR_SHAPE,
+                           "ssim_weight: images of %dx%d are smaller than SSIM's window, 11x11",
+                           dataset->height, dataset->width);
+    if (status == CAE_OK && (o.augment & CAE_AUGMENT_TRANSPOSE) && dataset->height != dataset->width)
+        status = cae__fail(context, CAE_ERR_SHAPE,
+                           "augment: images of %dx%d cannot be transposed, expected square ones",
+                           dataset->height, dataset->width);
     if (status != CAE_OK)
         return status;
 
@@ -222,7 +272,10 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     trainer->number = ++optimizer->trainers;
     trainer->dataset = dataset;
     trainer->options = o;
-    trainer->loss = (struct cae__loss){o.loss, cae__to_float(o.huber_delta)};
+    trainer->noisy = o.noise_sigma > 0.0 || o.noise_sigma_max > 0.0;
+    trainer->loss = (struct cae__loss){o.loss, cae__to_float(delta_of(&o))};
+    trainer->ssim = cae__ssim_of(dataset->channels, dataset->height, dataset->width,
+                                 cae_dataset_range(dataset));
     trainer->progress = no_progress;
     status = allocate(trainer);
     if (status != CAE_OK) {
@@ -244,6 +297,7 @@ void cae_trainer_destroy(cae_trainer *trainer)
     cae__free(context, trainer->slot_gradients);
     cae__free(context, trainer->slot_losses);
     cae__free(context, trainer->gradient);
+    cae__average_destroy(trainer);
     cae__plan_finish(&trainer->plan, context);
     cae__dataset_release((cae_dataset *)trainer->dataset); /* the reference is ours to give back */
     cae__optimizer_release(trainer->optimizer);
@@ -264,36 +318,14 @@ static double values_of(const struct batch *batch)
     return (double)batch->count * (double)batch->trainer->dataset->length;
 }
 
-/* Which image comes at a position of the current epoch. */
-static int64_t image_at(const cae_trainer *trainer, int64_t position)
+/* A window of SSIM among the values of an image, whose losses are summed and then divided by their
+ * number. */
+static double weight_of_window(const cae_trainer *trainer)
 {
-    const cae_trainer_options *o = &trainer->options;
-    return !o->shuffle ? position
-                       : (int64_t)cae__permute((uint64_t)position,
-                                               (uint64_t)trainer->dataset->count,
-                                               o->seed, (uint64_t)trainer->now.epoch);
-}
-
-/* Bring images first .. first + used - 1 of the epoch into the lanes of a block. */
-static void load_block(const cae_trainer *trainer, struct cae__workspace *w, int64_t first,
-                       int used)
-{
-    const cae_trainer_options *o = &trainer->options;
-    const cae_dataset *d = trainer->dataset;
-    const int lanes = trainer->plan.lanes;
-    int64_t images[CAE__MOST_LANES];
-
-    for (int lane = 0; lane < used; lane++)
-        images[lane] = image_at(trainer, first + lane);
-    cae__dataset_read_lanes(w->target, d, images, lanes, used);
-    if (o->noise_sigma > 0.0) {
-        uint64_t names[CAE__MOST_LANES] = {0}; /* lanes beyond get noise that nobody looks at */
-        for (int lane = 0; lane < used; lane++)
-            names[lane] = (uint64_t)images[lane];
-        trainer->handle.context->kernels->add_noise(w->buffers[0], w->target, d->length, lanes,
-                                                    (float)o->noise_sigma, o->seed,
-                                                    (uint32_t)trainer->now.epoch, names);
-    }
+    const struct cae__ssim *s = &trainer->ssim;
+    const double windows = (double)(s->height - (CAE__SSIM_TAPS - 1)) *
+                           (double)(s->width - (CAE__SSIM_TAPS - 1));
+    return trainer->options.ssim_weight * (double)s->height * (double)s->width / windows;
 }
 
 /* Sum of the loss over a block; its gradient is added to `gradient`. */
@@ -305,11 +337,19 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
     const int64_t start = block * plan->lanes, left = batch->count - start;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
-    load_block(trainer, w, batch->first + start, used);
+    cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes, used);
     cae__plan_forward(plan, w->buffers, w->scratch);
-    const double loss = trainer->handle.context->kernels->loss_gradient(
-        &trainer->loss, w->gradient, w->buffers[plan->count], w->target, trainer->dataset->length,
-        plan->lanes, used, (float)(1.0 / values_of(batch)));
+    const struct cae__kernels *kernels = trainer->handle.context->kernels;
+    const float *y = w->buffers[plan->count];
+    double loss = kernels->loss_gradient(&trainer->loss, w->gradient, y, w->target,
+                                         trainer->dataset->length, plan->lanes, used,
+                                         (float)(1.0 / values_of(batch)));
+    if (trainer->options.ssim_weight > 0.0) {
+        const double weight = weight_of_window(trainer);
+        loss += weight * kernels->ssim_gradient(&trainer->ssim, w->gradient, y, w->target,
+                                                plan->lanes, used,
+                                                (float)(weight / values_of(batch)), w->scratch);
+    }
     cae__plan_backward(plan, w->buffers, w->gradient, w->spare, gradient, w->scratch);
     return loss;
 }
@@ -371,18 +411,11 @@ static int64_t find_bad_image(const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
     const cae_dataset *d = trainer->dataset;
-    const cae_trainer_options *o = &trainer->options;
-    float *pixels = trainer->workspaces[0]->target;
+    float *input = trainer->workspaces[0]->buffers[0], *target = trainer->workspaces[0]->target;
     for (int64_t i = 0; i < batch->count; i++) {
-        const int64_t image = image_at(trainer, batch->first + i);
-        const uint64_t name = (uint64_t)image;
-        cae__dataset_read(pixels, d, image);
-        if (o->noise_sigma > 0.0)
-            trainer->handle.context->kernels->add_noise(pixels, pixels, d->length, 1,
-                                                        (float)o->noise_sigma, o->seed,
-                                                        (uint32_t)trainer->now.epoch, &name);
-        if (!cae__all_finite(pixels, d->length))
-            return image;
+        cae__visit_load(input, target, trainer, batch->first + i, 1, 1);
+        if (!cae__all_finite(input, d->length))
+            return cae__visit_at(trainer, batch->first + i).image;
     }
     return -1;
 }
@@ -400,6 +433,7 @@ static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, do
 
     const bool undone = cae__optimizer_undo(trainer->optimizer, trainer->number);
     if (undone) {
+        cae__average_exchange(trainer);
         trainer->now = trainer->before;
         trainer->progress = trainer->progress_before;
     }
@@ -455,6 +489,7 @@ static cae_status update(cae_trainer *trainer, const struct batch *batch)
                          "step %" PRId64 ": the update with learning rate %g and a gradient of "
                          "norm %g is not finite; nothing was updated", trainer->now.step + 1,
                          rate, norm);
+    cae__average_update(trainer);
     trainer->before = trainer->now;
     trainer->progress_before = trainer->progress;
     advance(trainer, batch->count, loss, norm, rate);

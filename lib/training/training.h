@@ -60,6 +60,8 @@ struct cae_trainer {
     const cae_dataset *dataset;
     cae_trainer_options options;
     struct cae__loss loss;
+    struct cae__ssim ssim;
+    bool noisy; /* the input is another one than the target */
 
     struct cae__plan plan;
     struct cae__workspace **workspaces; /* one per worker, see trainer.c */
@@ -75,10 +77,37 @@ struct cae_trainer {
     struct cae__cursor now;
     cae_progress progress;
 
+    /* Moving averages of the parameters, NULL without: the current one and the one before. */
+    float *average, *average_before;
+
     /* What goes with the optimizer's undo. */
     struct cae__cursor before;
     cae_progress progress_before;
 };
+
+/* --- A visit: which image, how it lies, with how much noise ------------------------------------ */
+
+struct cae__visit {
+    int64_t image;
+    int way; /* a sum of enum cae_augment */
+    float sigma;
+};
+
+/* At a position of the current epoch. */
+struct cae__visit cae__visit_at(const cae_trainer *trainer, int64_t position);
+/* `used` visits from position `first` on, interleaved as a block: the clean images and, unless both
+ * are one array, those with noise. */
+void cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
+                     int lanes, int used);
+
+/* --- Moving average of the parameters ---------------------------------------------------------- */
+
+cae_status cae__average_create(cae_trainer *trainer);
+void cae__average_destroy(cae_trainer *trainer);
+/* Once the optimizer has taken step now.step. */
+void cae__average_update(cae_trainer *trainer);
+/* The two copies change places: takes the last update back. */
+void cae__average_exchange(cae_trainer *trainer);
 
 /* CAE_ERR_SHAPE unless the model maps the dataset's images onto their own shape. */
 cae_status cae__check_fit(const cae_context *context, const cae_model *model,

@@ -90,6 +90,7 @@ static inline void world_init(struct world *w, struct setting setting)
     assert_ok(w->context, cae_optimizer_options_init(&sgd, sizeof sgd));
     sgd.kind = CAE_OPTIMIZER_SGD, sgd.momentum = 0.9;
     options.batch = 9; /* three steps an epoch, of two blocks */
+    options.average_decay = 0.9;
     assert_ok(w->context, cae_optimizer_create(&w->sgd, w->strided, &sgd));
     assert_ok(w->context,
               cae_trainer_create(&w->sgd_trainer, w->strided, w->sgd, w->dataset, &options));
@@ -155,6 +156,11 @@ static cae_status add_first_layer(struct world *w)
 static cae_status add_ninth_layer(struct world *w)
 {
     return cae_spec_add_conv_transpose(w->full_spec, 1, 1, NULL);
+}
+
+static cae_status add_preset(struct world *w)
+{
+    return cae_spec_add_preset(w->empty_spec, CAE_PRESET_COMPRESS, 3, 0);
 }
 
 static cae_status add_reference(struct world *w)
@@ -509,6 +515,11 @@ static cae_status train_watched_epoch(struct world *w)
     return status == CAE_STOPPED ? CAE_ERR_MEMORY : status;
 }
 
+static cae_status average(struct world *w)
+{
+    MAKES(model, cae_trainer_average, w->sgd_trainer);
+}
+
 static cae_status save_sgd_trainer(struct world *w)
 {
     return cae_trainer_save(w->sgd_trainer, in_directory("out"));
@@ -531,6 +542,7 @@ static const struct call {
     {"cae_spec_add_conv", add_first_layer, 1, NULL, false},
     {"cae_spec_add_conv_transpose", add_ninth_layer, 1, NULL, false},
     {"cae_spec_add_reference", add_reference, 1, NULL, false},
+    {"cae_spec_add_preset", add_preset, 1, NULL, false},
     {"cae_model_create", make_model, 3, NULL, false},
     {"cae_model_create_reference", make_reference, 4, NULL, false},
     {"cae_model_forward", forward, 2, NULL, false},
@@ -559,6 +571,7 @@ static const struct call {
     {"cae_trainer_step, by three", take_step_by_three, 2, NULL, false},
     {"cae_trainer_epoch, by three", train_epoch_by_three, 2, NULL, false},
     {"cae_trainer_save", save_trainer, 3, NULL, false},
+    {"cae_trainer_average", average, 4, NULL, false},
     {"cae_trainer_resume", resume_trainer, 2, NULL, false},
     {"cae_model_forward, large", forward_large, 3, NULL, false},
     {"cae_model_forward, large and strided", forward_large_strided, 3, NULL, false},

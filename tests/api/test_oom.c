@@ -167,6 +167,21 @@ static cae_status end_encoder(struct world *w)
     return cae_spec_end_encoder(w->spec);
 }
 
+static cae_status preset_options(struct world *w)
+{
+    cae_optimizer_options optimizer;
+    cae_trainer_options trainer;
+
+    cae_optimizer_options_init(&optimizer, sizeof optimizer);
+    cae_trainer_options_init(&trainer, sizeof trainer);
+    return cae_preset_options(&optimizer, &trainer, w->context, CAE_PRESET_QUALITY, 50000, 0);
+}
+
+static cae_status set_residual(struct world *w)
+{
+    return cae_spec_set_residual(w->spec, 1);
+}
+
 static cae_status get_image(struct world *w)
 {
     return cae_dataset_get(w->y, PIXELS, w->dataset, 1);
@@ -258,6 +273,9 @@ STATUS_OF(threads_of, cae_context_threads(w->context) > 0)
 STATUS_OF(error_of, cae_context_error(w->context) != NULL)
 STATUS_OF(count, cae_dataset_count(w->dataset) == IMAGES)
 STATUS_OF(range, cae_dataset_range(w->dataset) == 2.0)
+STATUS_OF(preset_name, cae_preset_name(1) != NULL)
+STATUS_OF(preset_epochs, cae_preset_epochs(0, 50000) == 10)
+STATUS_OF(model_residual, cae_model_residual(w->model) == 0)
 STATUS_OF(layer_count, cae_model_layer_count(w->model) == 2)
 STATUS_OF(parameter_count, cae_model_parameter_count(w->model) == 39)
 STATUS_OF(tensor_count, cae_model_tensor_count(w->model) == 4)
@@ -317,6 +335,10 @@ static const struct call quiet_calls[] = {
     QUIET("cae_evaluation_init", init_evaluation),
     QUIET("cae_progress_init", init_progress),
     QUIET("cae_spec_end_encoder", end_encoder),
+    QUIET("cae_spec_set_residual", set_residual),
+    QUIET("cae_preset_name", preset_name),
+    QUIET("cae_preset_epochs", preset_epochs),
+    QUIET("cae_preset_options", preset_options),
     QUIET("cae_dataset_count", count),
     QUIET("cae_dataset_get", get_image),
     QUIET("cae_dataset_range", range),
@@ -325,6 +347,7 @@ static const struct call quiet_calls[] = {
     QUIET("cae_model_get_tensor", get_tensor),
     QUIET("cae_model_set_tensor", set_tensor),
     QUIET("cae_model_layer_count", layer_count),
+    QUIET("cae_model_residual", model_residual),
     QUIET("cae_model_output_shape", output_shape),
     QUIET("cae_model_parameter_count", parameter_count),
     QUIET("cae_model_tensor_count", tensor_count),

@@ -208,7 +208,7 @@ static const struct bad_field bad_trainer[] = {
     {INT(T, batch), -1},
     {INT(T, batch), INT32_MIN},
     {INT(T, loss), -1},
-    {INT(T, loss), 3},
+    {INT(T, loss), 4},
     {INT(T, shuffle), -1},
     {INT(T, shuffle), 2},
     {DOUBLE(T, huber_delta), 0},

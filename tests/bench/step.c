@@ -29,14 +29,15 @@ static void shuffle(void *state)
 static void load(void *state)
 {
     struct pieces *p = state;
-    cae__dataset_read_lanes(p->target, p->data, p->images, LANES, LANES);
+    cae__dataset_read_lanes(p->target, p->data, p->images, NULL, LANES, LANES);
 }
 
 static void noise(void *state)
 {
     struct pieces *p = state;
     static const uint64_t names[LANES] = {1, 2, 3, 4, 5, 6, 7, 8};
-    p->kernels->add_noise(p->input, p->target, LENGTH, LANES, 1e-9f, 1, 1, names);
+    static const float sigmas[LANES] = {1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f};
+    p->kernels->add_noise(p->input, p->target, LENGTH, LANES, sigmas, 1, 1, names);
 }
 
 static void loss(void *state)

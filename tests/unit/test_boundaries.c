@@ -708,7 +708,8 @@ START_TEST(descriptions_at_their_limits)
         {"\"encoder_layers\":1", "\"encoder_layers\":2", "an encoder of 2"},
         {"\"encoder_layers\":1", "\"encoder_layers\":4294967297", "an encoder of 4294967297"},
         {"\"version\":1", "\"version\":0", "version 0"},
-        {"\"version\":1", "\"version\":2", "is of version 2"},
+        {"\"version\":1", "\"version\":3", "is of version 3"},
+        {"\"version\":1", "\"version\":2", "version 2"}, /* that of residual models only */
         {"\"version\":1", "\"version\":\"1\"", "not what it should be"},
         {"\"version\":1,", "", "\"version\" is missing"},
         {"[{", "[7,{", "layer 0: not an object"},

@@ -38,15 +38,15 @@ START_TEST(noise_equals_its_definition)
     const struct cae__kernels *kernels = cae__kernels_at(CAE_CPU_BASELINE + _i);
     if (!kernels)
         return;
-    kernels->add_noise(values, values, COUNT, 1, 2.0f, seed, visit, &image);
+    kernels->add_noise(values, values, COUNT, 1, (const float[]){2.0f}, seed, visit, &image);
 
     /* eight images side by side, this one among them, get what each gets alone */
     float lanes[COUNT * 8] = {0}, alone[COUNT] = {0};
     uint64_t images[8] = {1, 2, UINT64_C(0xffffffffffffff), image, 0, 7, image + 1, 9};
-    kernels->add_noise(lanes, lanes, COUNT, 8, 2.0f, seed, visit, images);
+    kernels->add_noise(lanes, lanes, COUNT, 8, (const float[]){2, 2, 2, 2, 2, 2, 2, 2}, seed, visit, images);
     for (int lane = 0; lane < 8; lane++) {
         memset(alone, 0, sizeof alone);
-        kernels->add_noise(alone, alone, COUNT, 1, 2.0f, seed, visit, &images[lane]);
+        kernels->add_noise(alone, alone, COUNT, 1, (const float[]){2.0f}, seed, visit, &images[lane]);
         for (int i = 0; i < COUNT; i++)
             ck_assert(lanes[8 * i + lane] == alone[i] && (lane != 3 || alone[i] == values[i]));
     }
@@ -78,7 +78,7 @@ START_TEST(noise_has_the_same_bits_everywhere)
     const struct cae__kernels *kernels = cae__kernels_at(CAE_CPU_BASELINE + _i);
     if (!kernels)
         return;
-    kernels->add_noise(values, values, 3072, 1, 0.1f, 1, 0, &(uint64_t){0});
+    kernels->add_noise(values, values, 3072, 1, (const float[]){0.1f}, 1, 0, &(uint64_t){0});
     const int at[6] = {0, 1, 64, 128, 1000, 3071};
     for (int i = 0; i < 6; i++)
         memcpy(&bits[i], &values[at[i]], 4);
