@@ -27,8 +27,9 @@ static json_t *header_of(const unsigned char *file, size_t size)
 
     for (size_t i = 0; i < 8 && size >= 8; i++)
         length |= (uint64_t)file[i] << 8 * i;
-    return length && length <= size - 8 ? json_loadb((const char *)file + 8, (size_t)length, 0, NULL)
-                                        : NULL;
+    if (!length || length > size - 8)
+        return NULL;
+    return json_loadb((const char *)file + 8, (size_t)length, 0, NULL);
 }
 
 json_t *architecture_of(const cae_model *model)

@@ -1,7 +1,7 @@
 /* curve.h - the training loss over the epochs, gathered for the eye.
  *
- * Steps are gathered into at most BUCKETS groups, of each of which the smallest, the largest and the
- * mean loss are shown. So a run of a hundred steps and one of a million read alike. */
+ * Steps are gathered into at most BUCKETS groups, of each of which the smallest, the largest and
+ * the mean loss are shown. So a run of a hundred steps and one of a million read alike. */
 #ifndef TRAINER_CURVE_H
 #define TRAINER_CURVE_H
 
@@ -34,8 +34,8 @@ struct bucket curve_bucket(const struct curve *curve, int i);
 /* How many steps a bucket holds, about. */
 size_t curve_steps_each(const struct curve *curve);
 
-/* All of it, from one end of the paper to the other: epochs, and decimal logarithms of the loss with
- * some air around them. */
+/* All of it, from one end of the paper to the other: epochs, and decimal logarithms of the loss
+ * with some air around them. */
 struct scale curve_epochs(const struct curve *curve, double from, double to);
 struct scale curve_losses(const struct curve *curve, double from, double to);
 

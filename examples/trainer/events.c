@@ -12,7 +12,7 @@
 
 enum { NAMES = 100 };
 
-/* --- Protocol buffers: a field is a key, number << 3 | kind, and a value ----------------------- */
+/* --- Protocol buffers: a field is a key, number << 3 | kind, and a value --------------------- */
 
 enum kind { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
@@ -73,7 +73,7 @@ static bool add_bytes(struct bytes *to, int field, const void *data, size_t size
     return key(to, field, LENGTH) && varint(to, size) && bytes_add(to, data, size);
 }
 
-/* --- Records: length, its checksum, data, its checksum ------------------------------------------ */
+/* --- Records: length, its checksum, data, its checksum ---------------------------------------- */
 
 /* CRC-32C (Castagnoli; RFC 3720), bits reflected. */
 static uint32_t crc32c(const void *data, size_t size)
@@ -131,8 +131,8 @@ void events_begin(struct events *events, int64_t step)
                  (!step || add_varint(&events->event, EVENT_STEP, (uint64_t)step)));
 }
 
-/* The lengths of messages come before them, so they are composed from the inside. Values may come in
- * summaries of one each: fields that repeat are put together. */
+/* The lengths of messages come before them, so they are composed from the inside. Values may come
+ * in summaries of one each: what is there more than once is put together. */
 static bool add_value(struct bytes *event, const char *tag, const struct bytes *rest)
 {
     struct bytes value = {0}, summary = {0};

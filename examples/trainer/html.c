@@ -40,6 +40,12 @@ void html_print(struct html *html, const char *format, ...)
 
 /* --- Text ------------------------------------------------------------------------------------- */
 
+/* No surrogates, and none of those that will never be characters. */
+static bool is_character(unsigned code)
+{
+    return code <= 0x10ffff && code >> 11 != 0x1b && (code & 0xfffe) != 0xfffe;
+}
+
 /* How many bytes the character at `text` has, which ends with a zero; 0 when it is not UTF-8. */
 static size_t character(const unsigned char *text)
 {
@@ -56,8 +62,7 @@ static size_t character(const unsigned char *text)
                 return 0;
             code = code << 6 | (text[i] & 0x3f);
         }
-        return code >= forms[size - 1].least && code <= 0x10ffff && code >> 11 != 0x1b &&
-               (code & 0xfffe) != 0xfffe ? size : 0;  /* no surrogates, none that are no characters */
+        return code >= forms[size - 1].least && is_character(code) ? size : 0;
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /* html.h - a page being written.
  *
- * Elements that have no content end in "/>" and quotes are everywhere, so that the page is XML, too:
- * what checks it may be strict. A lack of memory is remembered and asked for once, at the end. */
+ * Elements that have no content end in "/>" and quotes are everywhere, so that the page is XML,
+ * too: what checks it may be strict. A lack of memory is remembered and asked for once, at the
+ * end. */
 #ifndef TRAINER_HTML_H
 #define TRAINER_HTML_H
 

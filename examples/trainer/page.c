@@ -132,8 +132,9 @@ static void reproduce(const struct page *page)
         html_print(page->html, "<tr><th>seed of the noise on test images</th><td>%" PRIu64
                    "</td></tr>\n", run->evaluation_options.noise_seed);
     html_print(page->html, "<tr><th>threads</th><td>%d</td></tr>\n</tbody></table></div>\n"
-               "<p class=\"note\">The same bits come out with any number of threads. Another kind of "
-               "processor or another BLAS may round otherwise in the last digits.</p>\n</section>\n",
+               "<p class=\"note\">The same bits come out with any number of threads. Another kind "
+               "of processor or another BLAS may round otherwise in the last digits.</p>\n"
+               "</section>\n",
                (int)cae_context_threads(run->context));
 }
 

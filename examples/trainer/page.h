@@ -21,7 +21,7 @@ struct page {
     struct survey survey;
 };
 
-/* --- The sections, in page_*.c. False: not for lack of memory, and a message has told. --------- */
+/* --- The sections, in page_*.c. False: they cannot be made, and a message has told why. ------- */
 
 void page_headline(const struct page *page);
 void page_quality(const struct page *page);

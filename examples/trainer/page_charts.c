@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 /* Where things are, in units that are pixels on a screen that has room. */
 struct layout {
@@ -53,16 +53,16 @@ static void end(const struct chart *chart)
 static void line(const struct chart *chart, const char *class, double x0, double y0, double x1,
                  double y1)
 {
-    html_print(chart->html, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
-               class, x0, y0, x1, y1);
+    html_print(chart->html, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" "
+               "y2=\"%.1f\"/>\n", class, x0, y0, x1, y1);
 }
 
 /* `anchor` is start, middle or end. */
 static void words(const struct chart *chart, const char *class, const char *anchor, double x,
                   double y, const char *text)
 {
-    html_print(chart->html, "<text class=\"%s\" text-anchor=\"%s\" x=\"%.1f\" y=\"%.1f\">%s</text>\n",
-               class, anchor, x, y, text);
+    html_print(chart->html, "<text class=\"%s\" text-anchor=\"%s\" x=\"%.1f\" y=\"%.1f\">%s"
+               "</text>\n", class, anchor, x, y, text);
 }
 
 static void figure(const struct chart *chart, const char *class, const char *anchor, double x,
@@ -81,8 +81,8 @@ static double right_end(const struct chart *chart)
     return chart->layout->left + chart->layout->width;
 }
 
-/* A line across for each tick of the axis that goes up, with its figure where there is room for one.
- * Logarithmic ticks are of ten's powers. */
+/* A line across for each tick of the axis that goes up, with its figure where there is room for
+ * one. Logarithmic ticks are of ten's powers. */
 static void axis_up(const struct chart *chart, const double *ticks, int count, bool logarithmic)
 {
     double last = INFINITY;
@@ -125,7 +125,7 @@ static void loss_band(const struct chart *chart, const struct curve *curve)
     const int count = curve_buckets(curve);
 
     html_print(chart->html, "<path class=\"band\" d=\"");
-    for (int i = 0; i < 2 * count; i++) {             /* there along the top, back along the bottom */
+    for (int i = 0; i < 2 * count; i++) {             /* there on the top, back on the bottom */
         const struct bucket b = curve_bucket(curve, i < count ? i : 2 * count - 1 - i);
         html_print(chart->html, "%c%.1f %.1f", i ? 'L' : 'M', scale_place(&chart->x, b.epoch),
                    at_loss(chart, i < count ? b.high : b.low));
@@ -245,6 +245,8 @@ void page_training(const struct page *page)
     if (!run->trainer || !run->history.count)
         return;
     curve = curve_of(run);
+    if (!loss || strcmp(loss, "mse") != 0)
+        curve.input_mse = 0;                          /* which the loss cannot be compared with */
     page_section(page, "training", "Training");
     html_print(page->html, "<p class=\"note\">The loss (");
     html_text(page->html, loss ? loss : "?");
@@ -304,7 +306,8 @@ static void draw_bars(const struct chart *chart, const struct histogram *h)
         const double y = scale_place(&chart->y, (double)h->counts[i]);
         if (h->counts[i])
             html_print(chart->html, "<rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
-                       "height=\"%.1f\"><title>%.4g to %.4g dB: %" PRId64 " image%s</title></rect>\n",
+                       "height=\"%.1f\"><title>%.4g to %.4g dB: %" PRId64 " image%s</title>"
+                       "</rect>\n",
                        x + 0.5, y, fmax(width - 1, 1), chart->y.from - y, from, from + h->step,
                        h->counts[i], h->counts[i] == 1 ? "" : "s");
     }
@@ -367,10 +370,13 @@ void page_distribution(const struct page *page)
     char lowest[FIGURE_TEXT], few[FIGURE_TEXT], middle[FIGURE_TEXT], highest[FIGURE_TEXT];
 
     page_section(page, "distribution", "Every test image by itself");
-    html_print(page->html, "<p class=\"note\">PSNR of the output: lowest %s dB, 5 %% of the images "
-               "below %s dB, half below %s dB, highest %s dB.", page_decibels(lowest, s->scores[0].psnr),
-               page_decibels(few, quantile(s, 0.05)), page_decibels(middle, quantile(s, 0.5)),
-               page_decibels(highest, quantile(s, 1)));
+    html_print(page->html, "<p class=\"note\">PSNR of the output: lowest %s dB",
+               page_decibels(lowest, s->scores[0].psnr));
+    if (s->count >= 20)
+        html_print(page->html, ", 5 %% of the images below %s dB",
+                   page_decibels(few, quantile(s, 0.05)));
+    html_print(page->html, ", half below %s dB, highest %s dB.",
+               page_decibels(middle, quantile(s, 0.5)), page_decibels(highest, quantile(s, 1)));
     if (exact)
         html_print(page->html, " %" PRId64 " came back exactly.", exact);
     html_print(page->html, "</p>\n");

@@ -15,6 +15,11 @@ static void card(const struct page *page, const char *name, const char *figure, 
                "<span>%s</span></div>\n", name, figure, *unit ? " " : "", unit, more);
 }
 
+static const char *plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void psnr_card(const struct page *page)
 {
     const cae_evaluation *e = &page->run->evaluation;
@@ -66,7 +71,7 @@ static void parameter_card(const struct page *page)
     char count[FIGURE_TEXT], more[2 * FIGURE_TEXT];
     const int32_t layers = cae_model_layer_count(page->run->model);
 
-    snprintf(more, sizeof more, "in %" PRId32 " layer%s", layers, layers == 1 ? "" : "s");
+    snprintf(more, sizeof more, "in %" PRId32 " layer%s", layers, plural(layers));
     card(page, "Parameters", page_whole(count, cae_model_parameter_count(page->run->model)), "",
          more);
 }
@@ -78,14 +83,15 @@ static void lead(const struct page *page)
 
     html_print(page->html, "<p class=\"lead\">");
     if (run->trainer)
-        html_print(page->html, "Trained for %" PRId64 " epoch%s on %s images of ",
-                   run->progress.epoch, run->progress.epoch == 1 ? "" : "s",
-                   page_whole(images, cae_dataset_count(run->train)));
+        html_print(page->html, "Trained for %" PRId64 " epoch%s on %s image%s of ",
+                   run->progress.epoch, plural(run->progress.epoch),
+                   page_whole(images, cae_dataset_count(run->train)),
+                   plural(cae_dataset_count(run->train)));
     else
         html_print(page->html, "A saved model, evaluated on images of ");
     html_text(page->html, json_string_value(json_object_get(page->metrics, "dataset")));
-    html_print(page->html, "; figures are of %s test images",
-               page_whole(tests, run->evaluation.images));
+    html_print(page->html, "; figures are of %s test image%s",
+               page_whole(tests, run->evaluation.images), plural(run->evaluation.images));
     if (run->task->noisy)
         html_print(page->html, " with Gaussian noise of standard deviation %g",
                    run->evaluation_options.noise_sigma);
@@ -308,8 +314,8 @@ static void other_figures(const struct page *page)
 void page_figures(const struct page *page)
 {
     page_section(page, "figures", "All figures");
-    html_print(page->html, "<p class=\"note\">What <code>metrics.json</code> beside this page holds, "
-               "under the names that stand below. \xe2\x80\x93: not in this run.</p>\n"
+    html_print(page->html, "<p class=\"note\">What <code>metrics.json</code> beside this page "
+               "holds, under the names that stand below. \xe2\x80\x93: not in this run.</p>\n"
                "<div class=\"groups\">\n");
     for (int i = 0; i < MEANINGS; i++) {
         const json_t *value = json_object_get(page->metrics, meanings[i].key);

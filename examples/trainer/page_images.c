@@ -74,9 +74,9 @@ static void column(const struct page *page, const struct gallery *g, const float
 
 static void about(const struct page *page, const struct gallery *g)
 {
-    html_print(page->html, " Below each picture its PSNR in dB. Error: the absolute difference between output and original, channel by "
-               "channel, enlarged %g times: black is none, full brightness %g of the data range.",
-               enlargement(page), 1 / enlargement(page));
+    html_print(page->html, " Below each picture its PSNR in dB. Error: the absolute difference "
+               "between output and original, channel by channel, times %g: black is none, full "
+               "brightness %g of the data range.", enlargement(page), 1 / enlargement(page));
     if (g->width > MOST || g->height > MOST)
         html_print(page->html, " Shown is the middle of each image; PSNR is that of the whole.");
     if (g->channels != 3 && g->channels != 1)

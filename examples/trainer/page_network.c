@@ -121,6 +121,15 @@ static void layer_rows(const struct page *page)
     }
 }
 
+static void residual_row(const struct page *page)
+{
+    if (!cae_model_residual(page->run->model))
+        return;
+    part_row(page, "residual connection");
+    html_print(page->html, "<tr><td></td><td colspan=\"7\">output = input + what the layers make "
+               "of it</td></tr>\n");
+}
+
 /* How much the latent holds of what an image has. */
 static void latent_size(const struct page *page)
 {
@@ -152,6 +161,7 @@ void page_network(const struct page *page)
                "<th class=\"n\">output shape</th><th class=\"n\">parameters</th></tr></thead>"
                "<tbody>\n");
     layer_rows(page);
+    residual_row(page);
     html_print(page->html, "<tr class=\"total\"><th colspan=\"7\">parameters in all</th>"
                "<td class=\"n\">%s</td></tr>\n</tbody></table></div>\n</section>\n",
                page_whole(parameters, cae_model_parameter_count(page->run->model)));
@@ -237,8 +247,8 @@ static bool tiles(const struct page *page, const struct filters *f)
         return fail("out of memory for the filters");
     html_print(page->html, "<p class=\"note\">The %" PRId64 " filters of the first layer, %" PRId64
                TIMES "%" PRId64 "%s; a square is a weight, not smoothed. Each filter is scaled by "
-               "itself: middle grey is 0, and the ends are plus and minus its largest weight, which "
-               "stands below it.", f->out, f->height, f->width,
+               "itself: middle grey is 0, and the ends are plus and minus its largest weight, "
+               "which stands below it.", f->out, f->height, f->width,
                f->together == 3 ? ", their three input channels as red, green and blue" : "");
     if (all > MOST_TILES)
         html_print(page->html, " The first %d pictures.", MOST_TILES);
@@ -314,11 +324,11 @@ static void channel(const struct page *page, const struct latent *l, int32_t c)
     html_print(page->html, "<figure>");
     html_picture(page->html, &picture, page_zoom(&picture, SHOT), name);
     if (high > low)
-        html_print(page->html, "<figcaption>%s<br/><b>%.2f to %.2f</b></figcaption></figure>\n", name,
-                   (double)low, (double)high);
+        html_print(page->html, "<figcaption>%s<br/><b>%.2f to %.2f</b></figcaption></figure>\n",
+                   name, (double)low, (double)high);
     else
-        html_print(page->html, "<figcaption>%s<br/><b>%.2g everywhere</b></figcaption></figure>\n", name,
-                   (double)low);
+        html_print(page->html, "<figcaption>%s<br/><b>%.2g everywhere</b></figcaption></figure>\n",
+                   name, (double)low);
 }
 
 static void channels(const struct page *page, const struct latent *l)
@@ -326,9 +336,9 @@ static void channels(const struct page *page, const struct latent *l)
     const struct gallery *g = &l->gallery;
     const struct picture input = picture_middle(gallery_picture(g, g->input, 0), MOST_OF_LATENT);
 
-    html_print(page->html, "<p class=\"note\">Test image %" PRId64 " as the encoder is given it, and "
-               "the %" PRId32 " channels of %" PRId32 TIMES "%" PRId32 " that it makes of it. Each "
-               "channel is scaled by itself: black is its smallest value, white its largest; both "
+    html_print(page->html, "<p class=\"note\">Test image %" PRId64 " as the encoder is given it, "
+               "and the %" PRId32 " channels of %" PRId32 TIMES "%" PRId32 " that it makes of it. "
+               "Each channel is scaled by itself: black is its smallest value, white its largest; both "
                "stand below it.", g->indices[0], l->channels, l->height, l->width);
     if (l->height > MOST_OF_LATENT || l->width > MOST_OF_LATENT)
         html_print(page->html, " Shown is the middle of each.");

@@ -2,7 +2,7 @@
  *
  *     page_cases CASE DIRECTORY
  *
- * grey   one channel, not square, a network with strides, dilation and output padding
+ * grey   one channel, not square, a residual network with strides, dilation and output padding
  * large  images that are cut to their middle; a program and an --out that try to be markup
  * five   five channels, few images, smaller than SSIM's window
  * exact  an identity: no error, infinite PSNR, one test image */
@@ -34,7 +34,7 @@ struct page_case {
     int64_t train, test, epochs;
     double sigma;
     struct layer layers[5];
-    bool identity;
+    bool identity, residual;
 };
 
 static const struct page_case cases[] = {
@@ -42,7 +42,8 @@ static const struct page_case cases[] = {
      .channels = 1, .height = 40, .width = 24, .train = 200, .test = 30, .epochs = 2, .sigma = 0.2,
      .layers = {{false, 1, 6, 3, 2, 1, 1, 0, CAE_ACTIVATION_LEAKY_RELU},
                 {false, 6, 4, 3, 1, 2, 2, 0, CAE_ACTIVATION_TANH},
-                {true, 4, 1, 3, 2, 1, 1, 1, CAE_ACTIVATION_NONE}}},
+                {true, 4, 1, 3, 2, 1, 1, 1, CAE_ACTIVATION_NONE}},
+     .residual = true},
     {.name = "large", .program = "<script>alert(\"1\")</script> & 'x'\xff\x01",
      .task = {.name = "reconstruct"},
      .channels = 3, .height = 300, .width = 280, .train = 4, .test = 3, .epochs = 1,
@@ -76,6 +77,7 @@ static cae_spec *describe(cae_context *context, const struct page_case *c)
         must((l->transposed ? cae_spec_add_conv_transpose : cae_spec_add_conv)(spec, l->in, l->out,
                                                                               &o), "layer");
     }
+    must(cae_spec_set_residual(spec, c->residual), "residual");
     return spec;
 }
 

@@ -542,6 +542,8 @@ def main():
                   programs[1] + " --epochs 2 --batch 16 --limit 1000 --out reconstruct --quiet")
         tap.check("a program that is called like markup", says, pages["large"],
                   "'<script>alert(\"1\")</script> & '\\''x'\\''\ufffd\ufffd'")
+        tap.check("a residual connection is named", says, pages["grey"],
+                  "output = input + what the layers make of it")
         tap.check("no error has a name", says, pages["exact"], "\u221e", "1 came back exactly")
         tap.check("the same evaluation, the same page", only_named_differs)
         program = browser.find()
