@@ -19,13 +19,14 @@ static void add(struct html *html, const char *text, size_t size)
 void html_print(struct html *html, const char *format, ...)
 {
     va_list arguments;
-    char few[1024], *all = few;
+    char few[1024], *all;
     int length;
 
     va_start(arguments, format);
     length = vsnprintf(few, sizeof few, format, arguments);
     va_end(arguments);
-    if (length >= (int)sizeof few && (all = malloc((size_t)length + 1))) {
+    all = length < (int)sizeof few ? few : malloc((size_t)length + 1);
+    if (all && all != few) {
         va_start(arguments, format);
         vsnprintf(all, (size_t)length + 1, format, arguments);
         va_end(arguments);

@@ -49,7 +49,7 @@ static void mse_card(const struct page *page)
     char mse[FIGURE_TEXT], more[2 * FIGURE_TEXT];
 
     snprintf(mse, sizeof mse, "%.5f", page->run->evaluation.mse);
-    snprintf(more, sizeof more, "on a data range of %g", cae_dataset_range(page->run->test));
+    snprintf(more, sizeof more, "data range %g", cae_dataset_range(page->run->test));
     card(page, "Test MSE", mse, "", more);
 }
 

@@ -306,7 +306,7 @@ static bool latent_get(struct latent *l, const struct page *page)
     return !status || fail_status(run->context, status, "cannot encode a test image");
 }
 
-static void channel(const struct page *page, const struct latent *l, int32_t c)
+static void latent_channel(const struct page *page, const struct latent *l, int32_t c)
 {
     const size_t plane = (size_t)l->height * (size_t)l->width;
     const float *values = l->values + (size_t)c * plane;
@@ -331,15 +331,15 @@ static void channel(const struct page *page, const struct latent *l, int32_t c)
                    name, (double)low);
 }
 
-static void channels(const struct page *page, const struct latent *l)
+static void latent_pictures(const struct page *page, const struct latent *l)
 {
     const struct gallery *g = &l->gallery;
     const struct picture input = picture_middle(gallery_picture(g, g->input, 0), MOST_OF_LATENT);
 
     html_print(page->html, "<p class=\"note\">Test image %" PRId64 " as the encoder is given it, "
                "and the %" PRId32 " channels of %" PRId32 TIMES "%" PRId32 " that it makes of it. "
-               "Each channel is scaled by itself: black is its smallest value, white its largest; both "
-               "stand below it.", g->indices[0], l->channels, l->height, l->width);
+               "Each channel is scaled by itself: black is its smallest value, white its largest; "
+               "both stand below it.", g->indices[0], l->channels, l->height, l->width);
     if (l->height > MOST_OF_LATENT || l->width > MOST_OF_LATENT)
         html_print(page->html, " Shown is the middle of each.");
     if (l->channels > MOST_TILES)
@@ -349,7 +349,7 @@ static void channels(const struct page *page, const struct latent *l)
     html_picture(page->html, &input, page_zoom(&input, SHOT), "input of the encoder");
     html_print(page->html, "<figcaption>input</figcaption></figure>\n");
     for (int32_t c = 0; c < l->channels && c < MOST_TILES; c++)
-        channel(page, l, c);
+        latent_channel(page, l, c);
     html_print(page->html, "</div>\n</section>\n");
 }
 
@@ -361,7 +361,7 @@ bool page_latent(const struct page *page)
     page_section(page, "latent", "What the decoder is given");
     good = latent_get(&latent, page);
     if (good)
-        channels(page, &latent);
+        latent_pictures(page, &latent);
     gallery_end(&latent.gallery);
     free(latent.values);
     return good;
