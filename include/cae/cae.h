@@ -272,7 +272,8 @@ typedef struct cae_model cae_model; /**< layers and their parameters */
 
 /** Make a model with PyTorch's default initialization: weights and biases uniform in
  * +-1/sqrt(fan_in), fan_in = weight.shape[1] * kernel_h * kernel_w, which for a transposed
- * convolution counts its output channels. The same seed gives the same bits on every machine.
+ * convolution counts its output channels. The last layer before a residual connection begins at a
+ * tenth of that, near y = x. The same seed gives the same bits on every machine.
  * The description is copied. */
 cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,
                             uint64_t seed);
