@@ -67,7 +67,7 @@ static void write_models(cae_context *context, const char *directory)
 /* With a threshold of either kind of score. */
 static void write_calibrated(cae_context *context, const char *directory)
 {
-    cae_model *model = fuzz_small_model(context);
+    cae_model *model = fuzz_small_model(context, false);
     cae_dataset *dataset;
     cae_scorer_options o;
 
