@@ -1,5 +1,5 @@
-"""Part filters: what denoises without having learned. Each filter's parameters are those of its grid
-that do best on training images; then they are fixed."""
+"""Part filters: what denoises without having learned. Each filter's parameters are those of its
+grid that do best on training images; then they are fixed."""
 
 import itertools
 import time
@@ -9,7 +9,7 @@ import numpy
 SIGMA = 0.1  # on [-1, 1]; filters see [0, 1], where it is half of that
 
 
-# --- Filters: [height][width][3] of about [0, 1], and parameters --------------------------------------
+# --- Filters: [height][width][3] of about [0, 1], and parameters ----------------------------------
 
 def gaussian(image, sigma):
     from scipy import ndimage
@@ -84,7 +84,7 @@ def apply(name, parameters, image):
     return numpy.ascontiguousarray((2 * pixels - 1).transpose(2, 0, 1), dtype=numpy.float32)
 
 
-# --- Tuning and measuring ---------------------------------------------------------------------------
+# --- Tuning and measuring -------------------------------------------------------------------------
 
 def combinations(grid):
     return [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
@@ -119,8 +119,8 @@ def run(work):
     versions = {"skimage": skimage.__version__, "scipy": scipy.__version__}
     work.record.do("filters/noisy", {"sigma": SIGMA}, lambda: work.quality(work.noisy_test()))
     for name, (_, grid) in FILTERS.items():
-        work.record.do("filters/" + name, {"grid": grid, "tuned on": work.options.tune, "sigma": SIGMA,
-                                           **versions}, lambda n=name: measure(work, n))
+        made_from = {"grid": grid, "tuned on": work.options.tune, "sigma": SIGMA, **versions}
+        work.record.do("filters/" + name, made_from, lambda n=name: measure(work, n))
     work.record.do("skimage", versions, lambda: cross_check(work))
 
 

@@ -107,7 +107,7 @@ def run_compress(work):
     run_pca(work)
 
 
-# --- Principal components: the best linear code of as many coefficients -----------------------------
+# --- Principal components: the best linear code of as many coefficients ---------------------------
 
 def principal_components(images):
     """(mean, components in rows, the largest first) of rows."""

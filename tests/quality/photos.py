@@ -1,5 +1,5 @@
-"""Part photos: one network for noise of any strength, trained on crops of photographs, tested on the 68
-of CBSD68 as the papers do whose figures stand beside it."""
+"""Part photos: one network for noise of any strength, trained on crops of photographs, tested on
+the 68 of CBSD68 as the papers do whose figures stand beside it."""
 
 import glob
 import hashlib
@@ -64,7 +64,7 @@ def to_bytes(image):
 
 
 def measure(work, model, directory):
-    """PSNR and SSIM of bytes, as the papers' own scripts have them: noise not clipped, output clipped
+    """PSNR and SSIM of bytes, as FFDNet's own script has them: noise not clipped, output clipped
     and rounded, all channels at once, mean over photos. Beside it the PSNR of floats."""
     library = work.library
     figures = {}

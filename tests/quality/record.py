@@ -17,8 +17,8 @@ class Record:
             with open(self.path, encoding="utf-8") as file:
                 self.content = json.load(file)
             if self.content["data"] != data:
-                sys.exit("%s is of other images:\n  %s\nnot\n  %s\nchoose another --out, or remove it"
-                         % (self.path, self.content["data"], data))
+                sys.exit("%s is of other images:\n  %s\nnot\n  %s\nchoose another --out, or "
+                         "remove it" % (self.path, self.content["data"], data))
 
     @property
     def data(self):

@@ -14,7 +14,7 @@ BEGIN = "<!-- tables: made by tests/quality/run.py, not by hand -->"
 END = "<!-- end of tables -->"
 
 
-# --- Words and numbers ------------------------------------------------------------------------------
+# --- Words and numbers ----------------------------------------------------------------------------
 
 def table(head, rows):
     lines = [head, ["---"] * len(head)] + rows
@@ -70,7 +70,7 @@ def network_row(name, pieces):
 HEAD = ["", "settings", "training", "an image", "PSNR dB", "SSIM"]
 
 
-# --- Tables -----------------------------------------------------------------------------------------
+# --- Tables ---------------------------------------------------------------------------------------
 
 def denoising(record):
     plain = dict(record.below("filters/"))
@@ -125,14 +125,18 @@ def reconstruction(record):
 
 
 def builtin(record):
-    rows = []
+    """Means over the seeds; differences where a seed has been trained on both."""
+    seeds = {}
     for name, here in record.below("builtin/").items():
-        there = record.get(name)
-        task, preset, _ = name.split("/")
-        difference = ["%.2f" % there["psnr"], "%+.2f" % (here["psnr"] - there["psnr"]),
-                      "%+.4f" % (here["ssim"] - there["ssim"])] if there else [""] * 3
-        rows.append(["%s, **%s**" % (task, preset), "%.2f" % here["psnr"], *difference,
-                     "%.2f" % here["own_psnr"]])
+        seeds.setdefault(name.rsplit("/", 1)[0], []).append((here, record.get(name)))
+    rows = []
+    for name, pairs in seeds.items():
+        heres, both = [here for here, _ in pairs], [pair for pair in pairs if pair[1]]
+        there = ["%.2f" % mean([there for _, there in both], "psnr")] + [
+            form % numpy.mean([here[key] - there[key] for here, there in both])
+            for key, form in (("psnr", "%+.2f"), ("ssim", "%+.4f"))] if both else [""] * 3
+        rows.append(["%s, **%s**" % tuple(name.split("/")), "%.2f" % mean(heres, "psnr"), *there,
+                     "%.2f" % mean(heres, "own_psnr")])
     return rows and "### Trained on the built-in images alone\n\n" + table(
         ["", "PSNR dB on CIFAR-10", "trained on CIFAR-10", "difference, dB", "in SSIM",
          "PSNR dB on built-in images"], rows)
@@ -190,8 +194,8 @@ def photographs(record):
     return "\n\n".join([
         "### Photographs: CBSD68, PSNR dB",
         table([""] + ["σ = %s of 255" % sigma for sigma in sigmas], rows),
-        "{:,} parameters, {:,} samples of {:,} crops of {}x{} from {} photographs ({} left out, which "
-        "are among the tests), {} of training; {} test photographs, {} each.".format(
+        "{:,} parameters, {:,} samples of {:,} crops of {}x{} from {} photographs ({} left out, "
+        "which are among the tests), {} of training; {} test photographs, {} each.".format(
             piece["parameters"], piece["samples"], piece["images"], piece["crop"], piece["crop"],
             piece["files"], piece["left_out"], duration(piece["seconds"]), piece["tests"],
             small_time(own[0]["ms"]))])
@@ -220,7 +224,7 @@ def write_page(path, text):
         file.write("%s%s\n\n%s\n\n%s%s" % (before, BEGIN, text, END, after))
 
 
-# --- Pictures: of the built-in images only ------------------------------------------------------------
+# --- Pictures: of the built-in images only --------------------------------------------------------
 
 SIDE, ZOOM, PICTURE_SEED, PICTURES = 72, 2, 2, (3, 8)
 

@@ -14,10 +14,11 @@ DIR has CIFAR-10's binary files. Parts, all by default:
   photos     a network for any strength of noise, on CBSD68; needs --photos, with
              CBSD68/original_png/*.png and BSDS500/data/images/*/*.jpg
 
-Figures are kept in OUT/results.json piece by piece: what is there is not run again, so a run that was
-stopped goes on where it was; remove the file to start anew. Prints the tables and puts them into
-docs/results.md, with pictures beside it; a run shortened by --train, --test or --samples leaves the
-page alone, unless --page names one. What a part needs and is missing is said, and the part left out.
+Figures are kept in OUT/results.json piece by piece: what is there is not run again, so a run that
+was stopped goes on where it was; remove the file to start anew. Prints the tables and puts them
+into docs/results.md, with pictures beside it; a run shortened by --train, --test or --samples
+leaves the page alone, unless --page names one. What a part needs and is missing is said, and the
+part left out.
 """
 
 import argparse
@@ -75,7 +76,7 @@ class Work:
             for index, image in enumerate(self.test_images())]))
 
     def tuning_images(self):
-        """(clean, noisy) training images, spread over all of them, with a training visit's noise."""
+        """(clean, noisy) training images, spread over all, with a training visit's noise."""
         count = self.library.count(self.train)
         wanted = min(count, self.options.tune)
         indices = [i * count // wanted for i in range(wanted)]
@@ -142,13 +143,15 @@ def arguments():
     return options
 
 
-def why_not(part, options):
+def why_not(part, work):
     """Why a part cannot run, or None."""
     missing = [m for m in PARTS[part][1] if importlib.util.find_spec(m) is None]
     if missing:
         return "%s has no %s" % (sys.executable, ", ".join(missing))
-    if part == "photos" and not options.photos:
+    if part == "photos" and not work.options.photos:
         return "no --photos DIR"
+    if part == "photos" and not hasattr(work.library.c, "cae_dataset_open_folder"):
+        return "the library has no cae_dataset_open_folder"
     return None
 
 
@@ -156,9 +159,7 @@ def main():
     options = arguments()
     work = Work(options)
     for part in options.parts:
-        reason = why_not(part, options)
-        if part == "photos" and not reason and not hasattr(work.library.c, "cae_dataset_open_folder"):
-            reason = "the library has no cae_dataset_open_folder"
+        reason = why_not(part, work)
         if reason:
             print("%s: left out, %s" % (part, reason), file=sys.stderr)
         else:

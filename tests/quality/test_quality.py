@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_quality.py LIBCAE PAGE - run.py in its smallest form, on images that are made here: all parts
-run, a second run does nothing again, and PAGE's copy gets its tables and nothing else changes.
+"""test_quality.py LIBCAE PAGE - run.py in its smallest form, on images that are made here: all
+parts run, a second run does nothing again, and PAGE's copy gets its tables and nothing else changes.
 
 Prints TAP. A part whose Python modules are missing is skipped with their names."""
 

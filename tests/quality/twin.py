@@ -1,5 +1,5 @@
-"""Part twin: the published network and recipe in PyTorch, from its own random numbers, measured on the
-same test images with the same noise."""
+"""Part twin: the published network and recipe in PyTorch, from its own random numbers, measured on
+the same test images with the same noise."""
 
 import time
 
