@@ -25,6 +25,7 @@ setup_table='
   clang        clang,libclang-rt-14-dev  clang,compiler-rt  clang,compiler-rt  clang,compiler-rt  llvm
   afl          afl++              american-fuzzy-lop  afl++       -            afl++
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  chromium     chromium           chromium            chromium    chromium         -
   strace       strace             strace              strace      strace           -
   gcc          gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
   clang-tidy   clang-tidy         clang-tools-extra   clang       clang-extra-tools  llvm
@@ -64,6 +65,7 @@ is_here()
         sanitizers) sanitizers_link ;;
         clang) fuzzer_links ;;
         clang-tidy) command -v "$1" || command -v "$1-14" ;;
+        chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
         afl) command -v afl-clang-fast ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         matplotlib) /usr/bin/python3 -c 'import matplotlib' ;;

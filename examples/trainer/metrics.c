@@ -5,7 +5,6 @@
 #include "files.h"
 #include "message.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -106,7 +105,7 @@ static bool take_in(json_t *all, json_t *part)
     return good;
 }
 
-static json_t *describe(const struct run *run)
+json_t *metrics_describe(const struct run *run)
 {
     json_t *all = json_object();
 
@@ -114,6 +113,7 @@ static json_t *describe(const struct run *run)
         take_in(all, describe_quality(run)) && take_in(all, describe_machine(run)))
         return all;
     json_decref(all);
+    fail("out of memory for the figures");
     return NULL;
 }
 
@@ -125,12 +125,12 @@ static int collect(const char *text, size_t size, void *bytes)
 bool metrics_save(const char *path, const struct run *run)
 {
     struct bytes text = {0};
-    json_t *all = describe(run);
+    json_t *all = metrics_describe(run);
     const bool composed = all &&
         !json_dump_callback(all, collect, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) &&
         bytes_add(&text, "\n", 1);
     const bool good = composed ? file_save(path, text.data, text.size)
-                               : fail("out of memory for %s", path);
+                               : all && fail("out of memory for %s", path);
 
     bytes_free(&text);
     json_decref(all);

@@ -35,6 +35,8 @@ static const struct argument rows[] = {
      "continue from a checkpoint", NULL},
     {"eval", "MODEL", ARGUMENT_NAME, FIELD(eval), "a model file", 0, 0,
      "no training: evaluate a saved model", NULL},
+    {"tensorboard", "DIR", ARGUMENT_NAME, FIELD(tensorboard), "a directory", 0, 0,
+     "write events for TensorBoard there, too", NULL},
     {"quiet", NULL, ARGUMENT_FLAG, FIELD(quiet), NULL, 0, 0, "print nothing but errors", NULL},
     {"help", NULL, ARGUMENT_HELP, 0, NULL, 0, 0, "print this text", NULL},
     {"version", NULL, ARGUMENT_VERSION, 0, NULL, 0, 0, "print the version", NULL},
@@ -66,8 +68,8 @@ const char *options_engine_name(const struct options *options)
 
 /* --- The command, printed again --------------------------------------------------------------- */
 
-static void print_command(FILE *file, const char *program, const struct options *options,
-                          const struct task *task)
+void options_print(FILE *file, const char *program, const struct options *options,
+                   const struct task *task)
 {
     const struct options standard = defaults(task);
 
@@ -82,7 +84,7 @@ void options_print_resume(FILE *file, const char *program, const struct options 
     struct options again = *options;
 
     again.resume = checkpoint;
-    print_command(file, program, &again, task);
+    options_print(file, program, &again, task);
 }
 
 void options_print_eval(FILE *file, const char *program, const struct options *options,
@@ -93,7 +95,7 @@ void options_print_eval(FILE *file, const char *program, const struct options *o
     again.data = options->data;
     again.sigma = options->sigma;
     again.eval = model;
-    print_command(file, program, &again, task);
+    options_print(file, program, &again, task);
 }
 
 /* --- --help, --version ------------------------------------------------------------------------ */
@@ -116,9 +118,11 @@ static void print_help(const struct task *task)
     arguments_explain(list, rows_of(list, task), &standard, shows_default);
     printf("\n"
            "FILES\n"
-           "  In --out: metrics.json, log.csv, loss.png, samples.png, model.safetensors and, after\n"
-           "  every epoch, checkpoint.safetensors. With --eval, which takes no notice of the training\n"
-           "  options: metrics.json and samples.png (%s).\n"
+           "  In --out: report.html, a page with all about the run; metrics.json, log.csv, loss.png,\n"
+           "  samples.png, model.safetensors and, after every epoch, checkpoint.safetensors. With\n"
+           "  --eval, which takes no notice of the training options: report.html, metrics.json and\n"
+           "  samples.png (%s). In --tensorboard, which many runs may share: a file\n"
+           "  events.out.tfevents.* for each, brought up to date after every epoch.\n"
            "\n"
            "SIGNALS\n"
            "  Ctrl-C finishes the batch, saves, and says how to resume; a second one ends at once.\n"

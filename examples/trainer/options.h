@@ -10,6 +10,7 @@ struct options {
     const char *out;
     const char *resume; /* NULL: start afresh */
     const char *eval;   /* NULL: train */
+    const char *tensorboard; /* NULL: no events are written */
     int64_t epochs;     /* in total, those before a resume included */
     int64_t batch;
     int64_t seed;
@@ -25,6 +26,10 @@ struct options {
  * do: --help and --version have been answered on stdout, or a message said what is wrong. */
 bool options_read(struct options *options, int *exit_code, const struct task *task, int argc,
                   char **argv);
+
+/* Print the command, quoted for a shell, with the options that are not as they would be anyway. */
+void options_print(FILE *file, const char *program, const struct options *options,
+                   const struct task *task);
 
 /* Print the command, quoted for a shell, that continues this run from `checkpoint`. */
 void options_print_resume(FILE *file, const char *program, const struct options *options,

@@ -720,9 +720,9 @@ typedef struct cae_trainer cae_trainer; /**< a model, its optimizer and a datase
 
 /** What a step makes smaller; y is the output, d = |y - target|. */
 enum cae_loss {
-    CAE_LOSS_MSE = 0,  /**< mean of (y - target)^2 over all elements of the batch */
-    CAE_LOSS_L1 = 1,   /**< mean of |y - target| */
-    CAE_LOSS_HUBER = 2, /**< mean of d < delta ? d^2 / 2 : delta (d - delta / 2) */
+    CAE_LOSS_MSE = 0,        /**< mean of (y - target)^2 over all elements of the batch */
+    CAE_LOSS_L1 = 1,         /**< mean of |y - target| */
+    CAE_LOSS_HUBER = 2,      /**< mean of d < delta ? d^2 / 2 : delta (d - delta / 2) */
     CAE_LOSS_CHARBONNIER = 3 /**< mean of sqrt(d^2 + epsilon^2) - epsilon: L1 without its corner
                                   (Charbonnier et al. 1994) */
 };
@@ -761,18 +761,19 @@ typedef struct cae_trainer_options {
     int64_t decay_steps;   /**< 0; STEP: steps between decays; COSINE: all steps, warm-up too */
     double decay_factor;   /**< 0.1; 0 < decay_factor <= 1 */
     double final_fraction; /**< 0; 0 <= final_fraction <= 1 */
-    double noise_sigma_max; /**< 0: the noise of every image has noise_sigma; above that: each visit
-                                 of an image draws its own, uniform between the two. The noise itself
+    double noise_sigma_max; /**< 0: the noise of every image has noise_sigma; above: each visit of
+                                 an image draws its own, uniform between the two. The noise itself
                                  is that of cae_add_noise */
-    double average_decay;  /**< 0: off; below 1: cae_trainer_average gives the exponential moving
-                                average of the parameters after each step,
-                                a = d a + (1 - d) w, d = min(average_decay, (1 + t) / (10 + t)) */
-    double epsilon;        /**< 0: 1e-3; CHARBONNIER, > 0 */
-    double ssim_weight;    /**< 0; >= 0: ssim_weight (1 - SSIM) is added to the loss, the mean SSIM of
-                                CAE_SSIM_GAUSSIAN11 over windows, channels and images. Images of at
-                                least 11x11 */
-    int32_t augment;       /**< 0; sum of enum cae_augment */
-    uint32_t reserved2;    /**< 0 */
+    double average_decay;   /**< 0: off; below 1: cae_trainer_average gives the exponential moving
+                                 average of the parameters, which begins as they are when the
+                                 trainer is made: after step t = 0, 1, ...
+                                 a = d a + (1 - d) w, d = min(average_decay, (1 + t) / (10 + t)) */
+    double epsilon;         /**< 0, which is 1e-3; CHARBONNIER, 1e-18 to 1e18 */
+    double ssim_weight;     /**< 0; >= 0: ssim_weight (1 - SSIM) is added to the loss, the mean SSIM
+                                 of CAE_SSIM_GAUSSIAN11 over windows, channels and images. Images of
+                                 at least 11x11 */
+    int32_t augment;        /**< 0; sum of enum cae_augment */
+    uint32_t reserved2;     /**< 0 */
 } cae_trainer_options;
 
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_trainer_options). */
@@ -832,20 +833,21 @@ cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 
-/** A model of its own with the moving average of the parameters, which smooths out the last steps'
- * noise; without averaging, with the parameters as they are. */
+/** A model of its own, of the trainer's context, with the moving average of the parameters, which
+ * smooths out the last steps' noise; without averaging, with the parameters as they are. */
 cae_status cae_trainer_average(cae_model **out, const cae_trainer *trainer);
 
-/** Write a checkpoint: a model file with the optimizer's moments, the moving average if there is one,
- * and the trainer's counters. */
+/** Write a checkpoint: a model file with the optimizer's moments, the moving average if there is
+ * one, and the trainer's counters. */
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 
 /** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and
  * options: continues to the same bits as if training had never stopped, at any step, with any
  * number of threads. A file that does not fit (another architecture, optimizer kind, dataset size,
- * batch, seed or shuffle; averaging here and not there) is CAE_ERR_FORMAT or CAE_ERR_SHAPE; whatever
- * the status of a failure, nothing has changed. Rates, schedule, loss, noise and augmentation may be
- * changed on purpose: they are not in the file, and a rate set by cae_optimizer_set_learning_rate has to be set again. */
+ * batch, seed or shuffle; averaging here and not there) is CAE_ERR_FORMAT or CAE_ERR_SHAPE;
+ * whatever the status of a failure, nothing has changed. Rates, schedule, loss, noise, augmentation
+ * and the average's decay may be changed on purpose: they are not in the file, and a rate set by
+ * cae_optimizer_set_learning_rate has to be set again. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 
 /** @} */

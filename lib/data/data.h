@@ -41,8 +41,8 @@ cae_status cae__dataset_adopt(cae_dataset **out, cae_context *context, void *blo
 void cae__dataset_read(float *pixels, const cae_dataset *dataset, int64_t index);
 void cae__dataset_read_part(float *pixels, const cae_dataset *dataset, int64_t index, int way,
                             size_t first, size_t count);
-/* `used` images interleaved: [channels][height][width][lanes], zeros in the lanes beyond. `ways` says
- * how each of them lies, a sum of enum cae_augment; NULL as it is. */
+/* `used` images interleaved: [channels][height][width][lanes], zeros in the lanes beyond. `ways`
+ * says how each of them lies, a sum of enum cae_augment; NULL as it is. */
 void cae__dataset_read_lanes(float *out, const cae_dataset *dataset, const int64_t *images,
                              const int *ways, int lanes, int used);
 

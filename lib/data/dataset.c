@@ -235,8 +235,8 @@ double cae_dataset_range(const cae_dataset *dataset)
 }
 
 /* Where the values of one image lie in its source, in elements. The result's row y of channel c is
- * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and any
- * way that the image may lie. */
+ * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and
+ * any way that the image may lie. */
 struct walk {
     size_t start;
     ptrdiff_t plane, row, pixel;
@@ -267,12 +267,14 @@ static struct walk walk_of(const cae_dataset *d, int way)
 static void fetch_run(unsigned char *to, const unsigned char *from, ptrdiff_t step, size_t count,
                       size_t element)
 {
+    const ptrdiff_t length = (ptrdiff_t)count;
     if (element == 1)
-        for (size_t i = 0; i < count; i++, from += step)
-            to[i] = *from;
+        for (ptrdiff_t i = 0; i < length; i++)
+            to[i] = from[i * step];
     else /* floats, which may be unaligned in borrowed memory */
-        for (size_t i = 0; i < count; i++, from += step * (ptrdiff_t)sizeof(float))
-            memcpy(to + i * sizeof(float), from, sizeof(float));
+        for (ptrdiff_t i = 0; i < length; i++)
+            memcpy(to + i * (ptrdiff_t)sizeof(float), from + i * step * (ptrdiff_t)sizeof(float),
+                   sizeof(float));
 }
 
 /* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW. */
@@ -373,7 +375,8 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
     const float narrow = cae__to_float(sigma);
     fenv_t host;
     cae__arithmetic_begin(&host);
-    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit, &image);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit,
+                                             &image);
     cae__arithmetic_end(&host);
     return CAE_OK;
 }

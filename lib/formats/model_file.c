@@ -159,9 +159,6 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
         status = cae__model_read_flat(model->parameters, model, context, file, "");
     if (status == CAE_OK)
         status = cae__note_read(model, file);
-    const char *threshold = cae__safetensors_text(file, THRESHOLD_KEY);
-    if (status == CAE_OK && threshold)
-        status = cae__calibration_read(&model->calibration, context, threshold);
     if (status != CAE_OK) {
         cae_model_destroy(model);
         return status;
@@ -170,21 +167,40 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
     return CAE_OK;
 }
 
+/* None is there in most. */
+static cae_status read_threshold(struct cae__calibration *calibration, const cae_context *context,
+                                 const struct cae__safetensors *file)
+{
+    const char *text = cae__safetensors_text(file, THRESHOLD_KEY);
+    *calibration = (struct cae__calibration){0};
+    return text ? cae__calibration_read(calibration, context, text) : CAE_OK;
+}
+
+static cae_status read_architecture(cae_spec **spec, cae_context *context,
+                                    const struct cae__safetensors *file)
+{
+    const char *text = cae__safetensors_text(file, ARCHITECTURE_KEY);
+    return text ? cae__architecture_read(spec, context, text)
+                : cae__fail(context, CAE_ERR_FORMAT,
+                            "the file says no architecture (metadata " ARCHITECTURE_KEY
+                            "); make the model and call cae_model_load_weights");
+}
+
 static cae_status from_bytes(cae_model **out, cae_context *context, const void *data, size_t size)
 {
     struct cae__safetensors file;
+    struct cae__calibration calibration;
+    cae_spec *spec = NULL;
     cae_status status = cae__safetensors_open(&file, context, data, size);
     if (status != CAE_OK)
         return status;
-    const char *architecture = cae__safetensors_text(&file, ARCHITECTURE_KEY);
-    cae_spec *spec = NULL;
-    status = architecture
-                 ? cae__architecture_read(&spec, context, architecture)
-                 : cae__fail(context, CAE_ERR_FORMAT,
-                             "the file says no architecture (metadata " ARCHITECTURE_KEY
-                             "); make the model and call cae_model_load_weights");
+    status = read_threshold(&calibration, context, &file);
+    if (status == CAE_OK)
+        status = read_architecture(&spec, context, &file);
     if (status == CAE_OK)
         status = from_spec(out, context, spec, &file);
+    if (status == CAE_OK)
+        (*out)->calibration = calibration;
     cae_spec_destroy(spec);
     cae__safetensors_close(&file, context);
     return status;

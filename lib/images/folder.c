@@ -37,7 +37,7 @@ struct folder {
     cae_dataset *dataset;
 };
 
-/* --- Contexts for workers ------------------------------------------------------------------------ */
+/* --- Contexts for workers --------------------------------------------------------------------- */
 
 static void *allocate(void *user, size_t bytes)
 {
@@ -78,7 +78,7 @@ static cae_status make_workers(struct folder *folder)
     return CAE_OK;
 }
 
-/* --- Looking, and what is left ------------------------------------------------------------------- */
+/* --- Looking, and what is left ---------------------------------------------------------------- */
 
 static cae_status too_small(const cae_context *context, const cae_folder_options *o, int64_t height,
                             int64_t width)
@@ -155,7 +155,7 @@ static cae_status check_files(const struct folder *folder)
     return CAE_OK;
 }
 
-/* --- Sharing: how many crops of each ------------------------------------------------------------- */
+/* --- Sharing: how many crops of each ---------------------------------------------------------- */
 
 static int64_t crop_bytes(const cae_folder_options *o)
 {
@@ -185,13 +185,13 @@ static cae_status share(struct folder *folder)
 {
     const cae_folder_options *o = &folder->options;
     const int64_t room = o->memory / crop_bytes(o);
-    int64_t most = o->crops > 0 ? o->crops : 1, too_many = CAE__MOST_PIXELS + 1; /* as wanted */
+    int64_t most = o->crops > 0 ? o->crops : 1, too_many = CAE__MOST_PIXELS + 1;
     if (crops_in_all(folder, most, room) > room)
         return cae__fail(folder->context, CAE_ERR_OPTIONS,
                          "cae_folder_options: memory is %" PRId64 " bytes, room for %" PRId64
                          " crops of %dx%dx%d, and %d of each of %" PRId64 " files is more: "
-                         "raise memory, or set limit", o->memory, room, (int)o->channels, (int)o->height,
-                         (int)o->width, (int)most, usable(&folder->files));
+                         "raise memory, or set limit", o->memory, room, (int)o->channels,
+                         (int)o->height, (int)o->width, (int)most, usable(&folder->files));
     while (o->crops == 0 && too_many - most > 1) {
         const int64_t middle = most + (too_many - most) / 2;
         if (crops_in_all(folder, middle, room) > room)
@@ -210,7 +210,7 @@ static cae_status share(struct folder *folder)
                                  o->width, o->scale);
 }
 
-/* --- Cutting ------------------------------------------------------------------------------------- */
+/* --- Cutting ---------------------------------------------------------------------------------- */
 
 static unsigned byte_at(const struct cae__numbers *image, size_t at)
 {
@@ -303,7 +303,7 @@ static void cut(void *job, int64_t index, int worker)
         cae__file_skip(file, context, status);
 }
 
-/* --- Closing the gaps ---------------------------------------------------------------------------- */
+/* --- Closing the gaps ------------------------------------------------------------------------- */
 
 static void close_gaps(struct folder *folder)
 {

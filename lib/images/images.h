@@ -120,7 +120,7 @@ cae_status cae__path_join(char *path, const cae_context *context, const char *di
 /* The file cannot be used: keep the status and the context's text. */
 void cae__file_skip(struct cae__file *file, const cae_context *context, cae_status status);
 
-/* --- */
+/* ---------------------------------------------------------------------------------------------- */
 
 /* Whether a name ends so; `end` is in small letters. */
 bool cae__name_ends(const char *name, const char *end);

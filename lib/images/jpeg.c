@@ -41,7 +41,7 @@ struct coder {
     struct cae__bytes file;    /* writing */
 };
 
-/* --- What libjpeg calls ------------------------------------------------------------------------- */
+/* --- What libjpeg calls ----------------------------------------------------------------------- */
 
 static void on_error(j_common_ptr common)
 {
@@ -99,7 +99,7 @@ static cae_status attempt(struct coder *coder, void (*body)(struct coder *))
     return cae__fail(coder->context, coder->status, "JPEG: %s", coder->text);
 }
 
-/* --- Which way up: the orientation in EXIF, which is a TIFF file without an image ---------------- */
+/* --- Which way up: the orientation in EXIF, which is a TIFF file without an image ------------- */
 
 static unsigned number(const unsigned char *at, int bytes, bool little)
 {
@@ -119,7 +119,7 @@ static int exif_orientation(const unsigned char *data, size_t size)
     const size_t length = size - PREFIX;
     const bool little = tiff[0] == 'I';
     const size_t directory = number(tiff + 4, 4, little);
-    if (length < 2 || directory > length - 2)
+    if (directory > length - 2)
         return UPRIGHT;
     const unsigned entries = number(tiff + directory, 2, little);
     for (unsigned i = 0; i < entries; i++) {
@@ -163,7 +163,7 @@ static struct turn turn_of(int orientation, int64_t height, int64_t width)
     }
 }
 
-/* --- Reading ------------------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static void check_kind(struct coder *coder)
 {
@@ -276,7 +276,7 @@ cae_status cae__jpeg_read(struct cae__numbers *image, const cae_context *context
     return status;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* libjpeg writes into what is free behind the file's bytes, and asks for more when it is full. */
 static void offer_room(struct coder *coder)

@@ -24,7 +24,7 @@ static bool is_little(void)
     return first == 1;
 }
 
-/* --- The header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } ------------------- */
+/* --- The header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } ------------------ */
 
 struct header {
     char descr[24]; /* cut off where it is longer than any that is known */
@@ -213,7 +213,7 @@ static cae_status read_descr(struct element *element, const cae_context *context
 
 static void swap_bytes(unsigned char *data, size_t count, size_t size)
 {
-    for (unsigned char *end = data + count * size; data < end; data += size)
+    for (size_t n = 0; n < count; n++, data += size)
         for (size_t i = 0; i < size / 2; i++) {
             const unsigned char byte = data[i];
             data[i] = data[size - 1 - i];
@@ -286,7 +286,7 @@ cae_status cae__npy_read(struct cae__numbers *numbers, const cae_context *contex
     return CAE_OK;
 }
 
-/* --- Writing: version 1.0, little-endian on every machine -------------------------------------- */
+/* --- Writing: version 1.0, little-endian on every machine ------------------------------------- */
 
 static size_t write_header(char *text, size_t capacity, const struct cae__numbers *numbers)
 {
@@ -295,8 +295,8 @@ static size_t write_header(char *text, size_t capacity, const struct cae__number
     int length = snprintf(text, capacity, "{'descr': '%s', 'fortran_order': False, 'shape': (",
                           descr);
     for (int i = 0; i < numbers->rank; i++)
-        length += snprintf(text + length, capacity - (size_t)length, "%s%" PRId64,
-                           i > 0 ? ", " : "", numbers->shape[i]);
+        length += snprintf(text + length, capacity - (size_t)length, "%s%lld", i > 0 ? ", " : "",
+                           (long long)numbers->shape[i]);
     length += snprintf(text + length, capacity - (size_t)length, "%s), }",
                        numbers->rank == 1 ? "," : "");
     return (size_t)length;

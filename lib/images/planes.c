@@ -41,11 +41,11 @@ static void bytes_to_plane(float *plane, const unsigned char *pixel, size_t pixe
                            const cae_context *context, bool is_signed)
 {
     unsigned char piece[PIECE];
-    for (size_t done = 0; done < pixels; done += PIECE) {
-        const size_t count = pixels - done < PIECE ? pixels - done : PIECE;
-        for (size_t i = 0; i < count; i++, pixel += channels)
-            piece[i] = *pixel;
-        context->kernels->scale_bytes(plane + done, piece, count, is_signed);
+    for (size_t i = 0; i < pixels; i++, pixel += channels) {
+        const size_t at = i % PIECE;
+        piece[at] = *pixel;
+        if (at == PIECE - 1 || i == pixels - 1)
+            context->kernels->scale_bytes(plane + i - at, piece, at + 1, is_signed);
     }
 }
 

@@ -30,7 +30,7 @@ struct coder {
     struct cae__bytes file; /* writing */
 };
 
-/* --- What libpng calls -------------------------------------------------------------------------- */
+/* --- What libpng calls ------------------------------------------------------------------------ */
 
 static void on_error(png_structp png, png_const_charp text)
 {
@@ -84,7 +84,7 @@ static void flush_bytes(png_structp png)
     (void)png;
 }
 
-/* --- Attempts ----------------------------------------------------------------------------------- */
+/* --- Attempts --------------------------------------------------------------------------------- */
 
 /* Leave the body: the context knows why. */
 static _Noreturn void give_up(struct coder *coder, cae_status status)
@@ -113,7 +113,7 @@ cae_status cae__images_check(const cae_context *context)
     return CAE_OK;
 }
 
-/* --- Reading ------------------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static bool is_little(void)
 {
@@ -207,7 +207,7 @@ cae_status cae__png_read(struct cae__numbers *image, const cae_context *context,
     return status;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static void write_image(struct coder *coder)
 {

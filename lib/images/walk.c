@@ -27,7 +27,7 @@ void cae__file_skip(struct cae__file *file, const cae_context *context, cae_stat
         memcpy(file->reason, context->error, size);
 }
 
-/* --- Finding: folder by folder, of which the list grows meanwhile ------------------------------- */
+/* --- Finding: folder by folder, of which the list grows meanwhile ----------------------------- */
 
 /* A name that was found, as where it begins in `names`, which moves while it grows. */
 struct entry {
@@ -115,7 +115,7 @@ static cae_status walk_folders(struct walk *walk, const char *directory)
     return status;
 }
 
-/* --- The list ----------------------------------------------------------------------------------- */
+/* --- The list --------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {

@@ -4,6 +4,8 @@
 
 #include "api.h"
 
+#define TEST_IMAGES TEST_SOURCE "/tests/api/images"
+
 /* Bytes of an element by enum cae_type. */
 static const size_t element_bytes[3] = {1, 4, 2};
 

@@ -115,19 +115,6 @@ static void check_refused(cae_status status, const char *part, const char *folde
 
 /* --- The definition -------------------------------------------------------------------------- */
 
-/* Salmon et al. 2011, ten rounds of two products of 32 bits each. */
-static void philox(uint32_t x[4], uint64_t seed)
-{
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-
-    for (int round = 0; round < 10; round++) {
-        const uint64_t a = (uint64_t)x[0] * 0xD2511F53, b = (uint64_t)x[2] * 0xCD9E8D57;
-        const uint32_t y0 = (uint32_t)(b >> 32) ^ x[1] ^ k0, y2 = (uint32_t)(a >> 32) ^ x[3] ^ k1;
-        x[1] = (uint32_t)b, x[3] = (uint32_t)a, x[0] = y0, x[2] = y2;
-        k0 += 0x9E3779B9, k1 += 0xBB67AE85;
-    }
-}
-
 /* A value as a byte. */
 static int byte_of(cae_array *image, int32_t type, int64_t at)
 {
@@ -155,7 +142,7 @@ static void check_crop(const cae_dataset *dataset, int64_t index, const char *na
                        int64_t crop, const cae_folder_options *o)
 {
     const size_t n = (size_t)(o->channels * o->height * o->width);
-    uint32_t x[4] = {(uint32_t)crop, (uint32_t)number, 0, 5};
+    uint32_t x[4] = {(uint32_t)crop, (uint32_t)number, 0, 7};
     float *values = new_floats(n), *at = values;
     cae_array *image = NULL;
     int64_t shape[CAE_MOST_RANK], top_row, left;

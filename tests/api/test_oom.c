@@ -7,6 +7,8 @@
 
 #include <sys/mman.h>
 
+#define CAE_MAP TEST_SOURCE "/lib/cae.map"
+
 /* What was tried, in memory that the processes of Check's tests share with their parent. */
 static struct tally {
     atomic_long refusals, comparisons, functions;

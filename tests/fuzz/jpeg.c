@@ -5,6 +5,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 3 || memcmp(data, "\xff\xd8\xff", 3) != 0)
         return 0;
-    fuzz_image(data, size, CAE_FILE_JPEG, "image.jpg", 4096);
+    fuzz_image(data, size, CAE_FILE_JPEG, "image.jpg", 16, 4096);
     return 0;
 }

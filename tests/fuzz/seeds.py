@@ -124,7 +124,12 @@ def edits(data):
     yield 'architecture_empty', with_architecture('')
     yield 'architecture_array', with_architecture('[]')
     yield 'architecture_no_layers', with_architecture(dict(architecture, layers=[]))
-    yield 'architecture_later', with_architecture(dict(architecture, version=2))
+    yield 'architecture_later', with_architecture(dict(architecture, version=3))
+    yield 'architecture_version_2', with_architecture(dict(architecture, version=2))
+    yield 'residual_version_1', with_architecture(dict(architecture, residual=True))
+    yield 'residual_activation', with_architecture(dict(architecture, version=2, residual=True))
+    yield 'residual_false', with_architecture(dict(architecture, version=2, residual=False))
+    yield 'residual_number', with_architecture(dict(architecture, version=2, residual=1))
     yield 'architecture_encoder_0', with_architecture(dict(architecture, encoder_layers=0))
     yield 'architecture_encoder_9', with_architecture(dict(architecture, encoder_layers=9))
     yield 'architecture_unknown', with_architecture(dict(architecture, groups=2))
@@ -175,6 +180,9 @@ def states(data):
             'optimizer': 'lion', 'moments': 1, 'version': 2}
     for name, lie in lies.items():
         header['__metadata__'][key] = json.dumps(dict(state, **{name: lie}))
+        yield 'state_' + name, pack(header, values)
+    for name, lie in {'average': True, 'average_2': 1}.items():
+        header['__metadata__'][key] = json.dumps(dict(state, version=2, average=lie))
         yield 'state_' + name, pack(header, values)
     header['__metadata__'][key] = json.dumps(dict(state, step=2**53, epoch=2**53, updates=2**53))
     yield 'state_last', pack(header, values)
@@ -260,6 +268,12 @@ def write_all():
     put('model', 'checkpoint', checkpoint)
     for name, data in states(checkpoint):
         put('checkpoint', name, data)
+    average = get('checkpoint', 'average')
+    for name, data in states(average):
+        put('checkpoint', 'average_' + name, data)
+    put('checkpoint', 'average_nan', average.replace(average[-4:], b'\0\0\xc0\x7f'))
+    put('checkpoint', 'average_renamed', average.replace(b'optim.average.0.bias', b'optim.overage.0.bias'))
+    put('weights', 'residual', get('model', 'residual'))
     put('checkpoint', 'model', model)
 
     for i, text in enumerate(TEXTS):
@@ -270,6 +284,8 @@ def write_all():
     description = unpack(model)[0]['__metadata__']['libcae.architecture'].encode()
     put('json', 'architecture', description)
     put('architecture', 'text', b'\0\x07\x07' + description)
+    residual = unpack(get('model', 'residual'))[0]['__metadata__']['libcae.architecture'].encode()
+    put('architecture', 'residual', b'\0\x07\x07' + residual)
 
     pixels = bytes(i * 7 & 255 for i in range(3072))
     record = b'\x03' + pixels
