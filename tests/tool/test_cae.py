@@ -985,6 +985,9 @@ def _():
     for name, more in (('2', ['--threads', '2']), ('3', ['--preset', 'residual']), ('4', ['--seed', '1'])):
         cae(*first, '--out', name + '.safetensors', *more)
         same(weights(name), weights('1'), str(more))
+    before = get('1.safetensors') # the same command makes the same file, note and all
+    cae(*first, '--out', '1.safetensors', '--threads', '1')
+    assert get('1.safetensors') == before
     for name, more in (('5', ['--seed', '2']), ('6', ['--sigma', '0.2']), ('7', ['--lr', '0.01']),
                        ('8', ['--sigma-max', '0.5']), ('9', ['--limit', '20']),
                        ('10', ['--task', 'reconstruct']), ('11', ['--epochs', '2']), ('12', ['--batch', '4']),
