@@ -27,6 +27,7 @@ enum cae__kind {
     CAE__DATASET,
     CAE__OPTIMIZER,
     CAE__TRAINER,
+    CAE__NUMBERS,
     CAE__SCORER
 };
 

@@ -69,9 +69,7 @@ void cae__json_close(struct cae__json_document *document)
 
 /* --- Texts ------------------------------------------------------------------------------------ */
 
-/* Bytes of the UTF-8 sequence at `s`, 0 when it is none (RFC 3629: shortest form, no
- * surrogates). */
-static int utf8_length(const unsigned char *s, size_t left)
+int cae__utf8_length(const unsigned char *s, size_t left)
 {
     const int length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
                        : s[0] < 0xf5 ? 4 : 0;
@@ -180,7 +178,7 @@ static const char *parse_text(struct parser *p)
             to = escape(p, to);
             continue;
         }
-        const int length = utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
+        const int length = cae__utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
         if (length == 0)
             return fail(p, "not UTF-8");
         memcpy(to, p->at, (size_t)length);

@@ -10,6 +10,7 @@
 #include "../base/file.h"
 
 #define ARCHITECTURE_KEY "libcae.architecture"
+#define MOST_METADATA 6
 #define THRESHOLD_KEY "libcae.threshold"
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -44,19 +45,21 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
     if (!tensors || architecture.failed || threshold.failed) {
         status = cae__fail_memory(context);
     } else {
-        int entries = 0;
-        struct cae__metadata metadata[5];
-        metadata[entries++] = (struct cae__metadata){"format", "pt"};
-        metadata[entries++] = (struct cae__metadata){ARCHITECTURE_KEY, architecture.bytes};
+        struct cae__metadata metadata[MOST_METADATA] = {
+            {"format", "pt"},
+            {ARCHITECTURE_KEY, architecture.bytes},
+        };
+        int pieces = 2;
         if (calibration)
-            metadata[entries++] = (struct cae__metadata){THRESHOLD_KEY, threshold.bytes};
+            metadata[pieces++] = (struct cae__metadata){THRESHOLD_KEY, threshold.bytes};
+        if (model->note)
+            metadata[pieces++] = (struct cae__metadata){CAE__NOTE_KEY, model->note};
         if (extra)
-            metadata[entries++] = *extra;
-        metadata[entries++] = (struct cae__metadata){"libcae.version", cae_version_string()};
+            metadata[pieces++] = *extra;
+        metadata[pieces++] = (struct cae__metadata){"libcae.version", cae_version_string()};
         for (int i = 0; i < count; i++)
             describe(tensors + i * model->tensor_count, model, flats[i], prefixes[i]);
-        status = cae__safetensors_write(data, size, context, tensors, total, metadata,
-                                        entries);
+        status = cae__safetensors_write(data, size, context, tensors, total, metadata, pieces);
     }
     cae__text_finish(&threshold);
     cae__text_finish(&architecture);
@@ -154,6 +157,8 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
         status = check_strangers(model, context, file);
     if (status == CAE_OK)
         status = cae__model_read_flat(model->parameters, model, context, file, "");
+    if (status == CAE_OK)
+        status = cae__note_read(model, file);
     if (status != CAE_OK) {
         cae_model_destroy(model);
         return status;
@@ -212,15 +217,6 @@ cae_status cae_model_load_memory(cae_model **out, cae_context *context, const vo
     return from_bytes(out, context, data, size);
 }
 
-static cae_status name_file(const cae_context *context, cae_status status, const char *path)
-{
-    if (status == CAE_OK || status == CAE_ERR_MEMORY)
-        return status;
-    char reason[sizeof context->error];
-    memcpy(reason, context->error, sizeof reason);
-    return cae__fail(context, status, "%.200s: %s", path, reason);
-}
-
 cae_status cae__with_file(const cae_context *context, const char *path, cae__take_fn take,
                           void *target)
 {
@@ -231,7 +227,7 @@ cae_status cae__with_file(const cae_context *context, const char *path, cae__tak
     cae_status status = cae__file_read(&data, &size, context, path);
     if (status != CAE_OK)
         return status;
-    status = name_file(context, take(target, data, size), path);
+    status = cae__name_file(context, take(target, data, size), path);
     cae__free(context, data);
     return status;
 }

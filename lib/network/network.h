@@ -38,8 +38,8 @@ struct cae__label cae__layer_label(const struct cae__layer *layer, int index);
 cae_status cae__spec_append(cae_spec *spec, const struct cae__layer *layer);
 /* Take all layers away again. */
 void cae__spec_clear(cae_spec *spec);
-/* What cannot be checked before all layers are there. */
-cae_status cae__spec_complete(const cae_spec *spec);
+/* What cannot be checked before all layers are there. `context` keeps the error text. */
+cae_status cae__spec_complete(const cae_context *context, const cae_spec *spec);
 int cae__spec_encoder(const cae_spec *spec);
 
 /* --- Geometry: the only code that computes an output size ------------------------------------- */
@@ -146,6 +146,7 @@ struct cae_model {
     float *parameters; /* flat; an optimizer may exchange the block, never its size */
     size_t parameter_count;
     uint64_t revision; /* counts the changes of the parameters */
+    char *note;        /* UTF-8; NULL for none */
     struct cae__calibration calibration;
     uint64_t calibration_revision; /* whose scores they were */
 };

@@ -62,8 +62,8 @@ static void write_state(struct cae__text *text, const struct state *s)
     cae__text_add(text, ",\"loss_sum_bits\":\"%" PRIu64 "\",\"seed\":\"%" PRIu64 "\"",
                   s->loss_sum_bits, s->seed);
     cae__text_add(text, ",\"batch\":%" PRId64 ",\"images\":%" PRId64 ",\"shuffle\":%" PRId64
-                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "%s}", s->batch, s->images, s->shuffle,
-                  s->optimizer, s->moments, s->average ? ",\"average\":true" : "");
+                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "%s}", s->batch, s->images,
+                  s->shuffle, s->optimizer, s->moments, s->average ? ",\"average\":true" : "");
 }
 
 static cae_status to_bytes(unsigned char **data, size_t *size, const cae_trainer *trainer)

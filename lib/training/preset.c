@@ -59,6 +59,7 @@ struct plain_layer {
     int out, kernel, stride, padding; /* `out` 0: as many channels as the image, -1: the latent's */
 };
 
+#define SLOPE 0.1f
 #define LATENT (-1)
 #define IMAGE 0
 
@@ -77,7 +78,7 @@ static const struct plain_layer compress[] = {
 struct network {
     const struct plain_layer *layers;
     int count, encoder;
-    bool residual;
+    bool residual, leaky;
     int latent; /* default number of channels; 0: there is nothing to choose */
 };
 
@@ -85,19 +86,21 @@ static struct network network_of(int32_t preset)
 {
 #define LAYERS(table) table, sizeof table / sizeof table[0]
     switch (preset) {
-    case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, 0};
-    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, 0};
-    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, 16};
-    default: return (struct network){LAYERS(reference), 2, false, 0};
+    case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, 0};
+    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, 0};
+    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, 16};
+    default: return (struct network){LAYERS(reference), 2, false, false, 0};
     }
 }
 
-/* Every layer but the last of encoder and decoder has a ReLU: a latent cut off at 0 would waste half
- * of what its channels can say. The published network has one there all the same. */
+/* ReLU in the published network. LeakyReLU in the others: few channels cannot afford that one of
+ * them dies. None after the last layer, nor before a bottleneck, whose channels would say half of
+ * what they can. */
 static int32_t activation_at(const struct network *n, int index)
 {
-    const bool bottleneck = n->latent != 0 && index == n->encoder - 1;
-    return index == n->count - 1 || bottleneck ? CAE_ACTIVATION_NONE : CAE_ACTIVATION_RELU;
+    if (index == n->count - 1 || (n->latent != 0 && index == n->encoder - 1))
+        return CAE_ACTIVATION_NONE;
+    return n->leaky ? CAE_ACTIVATION_LEAKY_RELU : CAE_ACTIVATION_RELU;
 }
 
 static cae_status add_layer(cae_spec *spec, const struct network *n, int index, int channels,
@@ -109,7 +112,7 @@ static cae_status add_layer(cae_spec *spec, const struct network *n, int index, 
         .transposed = l->transposed, .in_channels = *in, .out_channels = out,
         .kernel_h = l->kernel, .kernel_w = l->kernel, .stride_h = l->stride, .stride_w = l->stride,
         .padding_h = l->padding, .padding_w = l->padding, .dilation_h = 1, .dilation_w = 1,
-        .bias = true, .activation = activation_at(n, index), .slope = 0.01f};
+        .bias = true, .activation = activation_at(n, index), .slope = SLOPE};
     *in = out;
     return cae__spec_append(spec, &layer);
 }

@@ -3,7 +3,9 @@
 #ifndef CAE_TESTS_CALLS_H
 #define CAE_TESTS_CALLS_H
 
-#include "api.h"
+#include "arrays.h"
+
+#include <sys/stat.h>
 
 /* --- A world to call into, made anew for every k --------------------------------------------- */
 
@@ -20,7 +22,9 @@ struct world {
     cae_dataset *dataset;
     cae_trainer *trainer, *sgd_trainer;
     cae_scorer *scorer;        /* of the model, for large frames; NULL until made */
+    cae_array *image;
     struct bytes file;         /* the model */
+    struct bytes image_file;   /* .npy */
     float y[IMAGES * PIXELS];  /* what a call computed */
 };
 
@@ -98,6 +102,8 @@ static inline void world_init(struct world *w, struct setting setting)
     assert_ok(w->context,
               cae_trainer_create(&w->sgd_trainer, w->strided, w->sgd, w->dataset, &options));
     w->file = model_bytes(w->model);
+    w->image = random_image(w->context, 1, CAE_TYPE_U8, 8, 9, 3);
+    w->image_file = array_bytes(w->context, w->image, CAE_FILE_NPY);
     random_floats(1, inputs, IMAGES * PIXELS, -1, 1);
 }
 
@@ -105,6 +111,8 @@ static inline void world_free(struct world *w)
 {
     bytes_free(&w->file);
     cae_scorer_destroy(w->scorer);
+    bytes_free(&w->image_file);
+    cae_array_destroy(w->image);
     cae_trainer_destroy(w->sgd_trainer);
     cae_optimizer_destroy(w->sgd);
     cae_model_destroy(w->strided);
@@ -531,6 +539,22 @@ static cae_status resume_sgd_trainer(struct world *w)
     return cae_trainer_resume(w->sgd_trainer, in_directory("sgd checkpoint"));
 }
 
+/* The other model: the state of this one's trainer is compared. */
+static cae_status set_note(struct world *w)
+{
+    return cae_model_set_note(w->strided, "a note");
+}
+
+static cae_status save_noted(struct world *w)
+{
+    return cae_model_save(w->strided, in_directory("out"));
+}
+
+static cae_status load_noted(struct world *w)
+{
+    MAKES(model, cae_model_load, w->context, in_directory("noted"));
+}
+
 /* --- Scores --- */
 
 static inline cae_scorer_options peaks(void)
@@ -654,6 +678,86 @@ static cae_status load_calibrated(struct world *w)
     MAKES(model, cae_model_load, w->context, in_directory("calibrated"));
 }
 
+static cae_status make_array(struct world *w)
+{
+    const int64_t shape[2] = {3, 4};
+
+    MAKES(array, cae_array_create, w->context, CAE_TYPE_F32, shape, 2);
+}
+
+/* In a build without PNG and JPEG, which asks for nothing, .npy in their place. */
+static inline cae_status read_array(struct world *w, const char *name)
+{
+    MAKES(array, cae_array_read, w->context, in_directory(HAVE_IMAGES ? name : "array.npy"));
+}
+
+static cae_status read_npy(struct world *w)
+{
+    MAKES(array, cae_array_read, w->context, in_directory("array.npy"));
+}
+
+static cae_status read_png(struct world *w)
+{
+    return read_array(w, "image.png");
+}
+
+static cae_status read_jpeg(struct world *w)
+{
+    return read_array(w, "image.jpg");
+}
+
+static cae_status read_turned(struct world *w)
+{
+    return read_array(w, "turned.jpg");
+}
+
+static cae_status read_array_memory(struct world *w)
+{
+    MAKES(array, cae_array_read_memory, w->context, w->image_file.data, w->image_file.size);
+}
+
+static cae_status write_npy(struct world *w)
+{
+    return cae_array_write(w->image, in_directory("out.npy"));
+}
+
+static cae_status write_png(struct world *w)
+{
+    return cae_array_write(w->image, HAVE_IMAGES ? in_directory("out.png")
+                                                             : in_directory("out.npy"));
+}
+
+static cae_status write_jpeg(struct world *w)
+{
+    return cae_array_write(w->image, HAVE_IMAGES ? in_directory("out.jpg")
+                                                             : in_directory("out.npy"));
+}
+
+static cae_status write_array_memory(struct world *w)
+{
+    size_t size;
+
+    return cae_array_write_memory(w->y, sizeof w->y, &size, w->image,
+                                  HAVE_IMAGES ? CAE_FILE_PNG : CAE_FILE_NPY);
+}
+
+static cae_status open_npy(struct world *w)
+{
+    MAKES(dataset, cae_dataset_open_npy, w->context, in_directory("set.npy"), NULL);
+}
+
+/* Five files, of which two cannot be used. */
+static cae_status open_folder(struct world *w)
+{
+    cae_folder_options o;
+
+    cae_folder_options_init(&o, sizeof o);
+    o.height = o.width = 4;
+    if (!HAVE_IMAGES)
+        return open_npy(w);
+    MAKES(dataset, cae_dataset_open_folder, w->context, in_directory("images"), &o);
+}
+
 static const struct call {
     const char *name;
     cae_status (*run)(struct world *w);
@@ -680,6 +784,9 @@ static const struct call {
     {"cae_model_load", load_model, 5, NULL, false},
     {"cae_model_load_memory", load_memory, 4, NULL, false},
     {"cae_model_load_weights", load_weights, 3, NULL, false},
+    {"cae_model_set_note", set_note, 1, NULL, false},
+    {"cae_model_save, noted", save_noted, 3, set_note, false},
+    {"cae_model_load, noted", load_noted, 6, NULL, false},
     {"cae_dataset_create", copy_images, 2, NULL, false},
     {"cae_dataset_create, borrowed", borrow_images, 1, NULL, false},
     {"cae_dataset_slice", slice_images, 1, NULL, false},
@@ -732,6 +839,18 @@ static const struct call {
     {"cae_model_save, calibrated", save_model, 4, calibrate, false},
     {"cae_trainer_save, calibrated", save_trainer, 4, calibrate, false},
     {"cae_model_load, calibrated", load_calibrated, 6, NULL, false},
+    {"cae_array_create", make_array, 2, NULL, false},
+    {"cae_array_read", read_npy, 2, NULL, false},
+    {"cae_array_read, PNG", read_png, 2, NULL, false},
+    {"cae_array_read, JPEG", read_jpeg, 2, NULL, false},
+    {"cae_array_read, turned", read_turned, 2, NULL, false},
+    {"cae_array_read_memory", read_array_memory, 2, NULL, false},
+    {"cae_array_write", write_npy, 1, NULL, false},
+    {"cae_array_write, PNG", write_png, 1, NULL, false},
+    {"cae_array_write, JPEG", write_jpeg, 1, NULL, false},
+    {"cae_array_write_memory", write_array_memory, 1, NULL, false},
+    {"cae_dataset_open_npy", open_npy, 2, NULL, false},
+    {"cae_dataset_open_folder", open_folder, 2, NULL, false},
 };
 
 /* --- Before and after ------------------------------------------------------------------------ */
@@ -786,7 +905,37 @@ static inline void assert_same_results(struct result a, struct result b, const c
         ck_abort_msg("%s: the result is another", what);
 }
 
-/* Files to read: a model, weights, a checkpoint three steps ahead, a CIFAR-10 batch. */
+static inline void copy_kind(const char *kind, const char *name)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", TEST_IMAGES, kind);
+    struct bytes file = file_bytes(path);
+    write_file(in_directory(name), file.data, file.size);
+    bytes_free(&file);
+}
+
+static inline void write_images(struct world *w)
+{
+    const int64_t shape[4] = {3, 1, 4, 4};
+    cae_array *set = random_array(w->context, 1, CAE_TYPE_U8, shape, 4);
+
+    assert_ok(w->context, cae_array_write(set, in_directory("set.npy")));
+    assert_ok(w->context, cae_array_write(w->image, in_directory("array.npy")));
+    cae_array_destroy(set);
+    copy_kind("palette8_alpha.png", "image.png");
+    copy_kind("progressive.jpg", "image.jpg");
+    copy_kind("turned6.jpg", "turned.jpg");
+    (void)mkdir(in_directory("images"), 0755); /* may be there */
+    (void)mkdir(in_directory("images/inside"), 0755);
+    copy_kind("rgb8.png", "images/a.png");
+    copy_kind("plain.jpg", "images/b.jpg");
+    copy_kind("cmyk.jpg", "images/c.jpg");
+    copy_kind("grey16.png", "images/inside/d.png");
+    write_file(in_directory("images/e.png"), "text", 4);
+}
+
+/* Files to read: a model, weights, a checkpoint three steps ahead, a CIFAR-10 batch, images. */
 static inline void write_files(void)
 {
     unsigned char record[3073] = {1};
@@ -803,8 +952,11 @@ static inline void write_files(void)
     assert_ok(w.context, cae_trainer_save(w.sgd_trainer, in_directory("sgd checkpoint")));
     assert_ok(w.context, cae_trainer_save(w.trainer, in_directory("checkpoint")));
     assert_ok(w.context, cae_model_save(w.model, in_directory("weights")));
+    assert_ok(w.context, cae_model_set_note(w.model, "a note"));
+    assert_ok(w.context, cae_model_save(w.model, in_directory("noted")));
     write_file(in_directory("data_batch_1.bin"), record, sizeof record);
     write_file(in_directory("test_batch.bin"), record, sizeof record);
+    write_images(&w);
     world_free(&w);
 }
 

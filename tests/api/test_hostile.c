@@ -371,7 +371,7 @@ START_TEST(the_longest_header_is_16_mib)
 }
 END_TEST
 
-/* As many layers as there can be, and an optimizer with two moments: far below the limit. */
+/* As many layers as there can be, an optimizer with two moments, and an average: far below the limit. */
 START_TEST(the_largest_checkpoint_is_read)
 {
     enum { LAYERS = 4096 };
@@ -381,6 +381,7 @@ START_TEST(the_largest_checkpoint_is_read)
     cae_model *model = NULL;
     cae_optimizer *optimizer = NULL;
     cae_dataset *dataset = float_images(context, NULL, 1, 1);
+    cae_trainer_options averaging;
     cae_trainer *trainer = NULL;
     unsigned char length[8];
     size_t header = 0;
@@ -394,7 +395,9 @@ START_TEST(the_largest_checkpoint_is_read)
         assert_ok(context, cae_spec_add_conv_transpose(spec, 1, 1, &o));
     assert_ok(context, cae_model_create(&model, context, spec, 1));
     assert_ok(context, cae_optimizer_create(&optimizer, model, NULL));
-    assert_ok(context, cae_trainer_create(&trainer, model, optimizer, dataset, NULL));
+    assert_ok(context, cae_trainer_options_init(&averaging, sizeof averaging));
+    averaging.average_decay = 0.9;
+    assert_ok(context, cae_trainer_create(&trainer, model, optimizer, dataset, &averaging));
     assert_ok(context, cae_trainer_save(trainer, path));
     assert_ok(context, cae_trainer_resume(trainer, path));
     ck_assert_ptr_nonnull(file = fopen(path, "rb"));

@@ -91,6 +91,22 @@ static void *options(struct machine *m, const void *filled, uint32_t size)
     return block;
 }
 
+/* Of all parameters of all models. */
+static uint64_t digest(const struct machine *m)
+{
+    uint64_t sum = 14695981039346656037u;
+
+    for (int i = 0; i < SLOTS; i++) {
+        const cae_model *model = m->models[i];
+        for (size_t j = 0; model && j < model->parameter_count && j < 4096; j++) {
+            uint32_t bits;
+            memcpy(&bits, &model->parameters[j], sizeof bits);
+            sum = (sum ^ bits) * 1099511628211u;
+        }
+    }
+    return sum;
+}
+
 /* --- Describing ------------------------------------------------------------------------------- */
 
 static cae_status call_spec_create(struct machine *m)
@@ -140,6 +156,13 @@ static cae_status call_end_encoder(struct machine *m)
     return cae_spec_end_encoder(m->specs[slot(m)]);
 }
 
+static cae_status call_residual(struct machine *m)
+{
+    cae_spec *spec = m->specs[slot(m)];
+
+    return cae_spec_set_residual(spec, fuzz_int(&m->in, 0, 1));
+}
+
 /* --- Models ----------------------------------------------------------------------------------- */
 
 static void put_model(struct machine *m, cae_status status, cae_model *model)
@@ -176,6 +199,8 @@ static cae_status call_model_small(struct machine *m)
     const int inner = fuzz_below(&m->in, 3) + 1, outer = fuzz_below(&m->in, 3) + 1;
     cae_model *model = FUZZ_JUNK;
     cae_status status = cae_spec_add_conv(spec, outer, inner, &o);
+    if (o.activation == CAE_ACTIVATION_NONE)
+        CHECK(cae_spec_set_residual(spec, inner & 1) == CAE_OK);
     if (status == CAE_OK)
         status = cae_spec_add_conv_transpose(spec, inner, outer, &o);
     if (status == CAE_OK) {
@@ -442,15 +467,24 @@ static cae_status call_trainer_create(struct machine *m)
 
     CHECK(cae_trainer_options_init(&o, sizeof o) == CAE_OK);
     o.batch = fuzz_int(&m->in, 1, 9);
-    if (fuzz_u8(&m->in) >= 128) {
+    const int kind = fuzz_u8(&m->in);
+    if (kind >= 128) {
         double *const fields[] = {&o.huber_delta, &o.noise_sigma, &o.clip_norm, &o.decay_factor,
                                   &o.final_fraction};
         *fields[fuzz_below(&m->in, 5)] = fuzz_double(&m->in);
-        o.loss = fuzz_int(&m->in, 0, 2);
+        o.loss = fuzz_int(&m->in, 0, 3);
         o.shuffle = fuzz_int(&m->in, 0, 1);
         o.schedule = fuzz_int(&m->in, 0, 2);
         o.warmup_steps = fuzz_int(&m->in, 0, 4);
         o.decay_steps = fuzz_int(&m->in, 0, 6);
+    }
+    if (kind >= 192) {
+        double *const fields[] = {&o.noise_sigma_max, &o.average_decay, &o.epsilon};
+        o.augment = kind & 1 ? fuzz_int(&m->in, 0, 7) : 0;
+        o.average_decay = kind & 2 ? 0.9 : 0.0;
+        o.noise_sigma_max = kind & 4 ? o.noise_sigma + 0.5 : 0.0;
+        if (kind & 8)
+            *fields[fuzz_below(&m->in, 3)] = fuzz_double(&m->in);
     }
     const void *given = options(m, &o, sizeof o);
     const cae_status status = cae_trainer_create(&trainer, model, optimizer, dataset, given);
@@ -540,6 +574,44 @@ static cae_status call_look(struct machine *m)
         check_progress(trainer, &p);
     status = cae_trainer_get_gradient(values, (size_t)fuzz_below(&m->in, 64), trainer, "0.bias");
     return status;
+}
+
+/* The average, finite whatever was done to the model, into a slot. */
+static cae_status call_average(struct machine *m)
+{
+    const cae_trainer *trainer = m->trainers[slot(m)];
+    cae_model *average = FUZZ_JUNK;
+    const cae_status status = cae_trainer_average(&average, trainer);
+
+    CHECK((status == CAE_OK) == (average != NULL) && average != FUZZ_JUNK);
+    if (!average)
+        return status;
+    CHECK(cae_model_residual(average) == cae_model_residual(trainer->model));
+    CHECK(cae__all_finite(average->parameters, average->parameter_count));
+    put_model(m, status, average);
+    return status;
+}
+
+/* To a file and back, in memory: into itself, or another that it may not fit. */
+static cae_status call_checkpoint(struct machine *m)
+{
+    const cae_trainer *from = m->trainers[slot(m)];
+    cae_trainer *to = m->trainers[slot(m)];
+    const char *path = fuzz_path("checkpoint");
+
+    if (from && from->model->parameter_count > 4096)
+        return CAE_OK;
+    const cae_status status = cae_trainer_save(from, path);
+    if (status != CAE_OK)
+        return status;
+    const uint64_t before = digest(m);
+    const cae_status resumed = cae_trainer_resume(to, path);
+    if (from == to)
+        CHECK((resumed == CAE_OK && digest(m) == before) || fuzz_heap.refused);
+    m->changes = true;
+    if (resumed != CAE_OK)
+        CHECK(digest(m) == before);
+    return resumed;
 }
 
 static cae_status call_evaluate(struct machine *m)
@@ -763,22 +835,6 @@ static cae_status call_destroy(struct machine *m)
 
 /* --- Running a program ------------------------------------------------------------------------ */
 
-/* Of all parameters of all models. */
-static uint64_t digest(const struct machine *m)
-{
-    uint64_t sum = 14695981039346656037u;
-
-    for (int i = 0; i < SLOTS; i++) {
-        const cae_model *model = m->models[i];
-        for (size_t j = 0; model && j < model->parameter_count && j < 4096; j++) {
-            uint32_t bits;
-            memcpy(&bits, &model->parameters[j], sizeof bits);
-            sum = (sum ^ bits) * 1099511628211u;
-        }
-    }
-    return sum;
-}
-
 static const struct {
     cae_status (*call)(struct machine *m);
     bool replaces; /* puts a model into a slot */
@@ -792,9 +848,20 @@ static const struct {
     {call_trainer_create, false}, {call_trainer_create, false}, {call_step, false},
     {call_step, false}, {call_epoch, false}, {call_look, false}, {call_evaluate, false},
     {call_threads, false}, {call_other, false}, {call_fail_later, false}, {call_inits, false},
+    {call_destroy, true}, {call_residual, false}, {call_average, true}, {call_checkpoint, false},
     {call_destroy, true}, {call_scorer_create, false}, {call_score, false}, {call_calibrate, false},
     {call_threshold, false},
 };
+
+/* Inputs that were kept keep their meaning: those that have come since are for bytes that few of them have. */
+enum { CALLS = sizeof calls / sizeof calls[0], FIRST_CALLS = 33, FEW = 231 };
+
+static int which_call(struct machine *m)
+{
+    const int byte = fuzz_u8(&m->in);
+
+    return byte < FEW ? byte % FIRST_CALLS : FIRST_CALLS + byte % (CALLS - FIRST_CALLS);
+}
 
 static void finish(struct machine *m)
 {
@@ -819,7 +886,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_heap.limit = (size_t)1 << 20; /* small, so that wild sizes are refused and nothing is slow */
     for (int i = 0; i < MOST_CALLS && m.in.left && m.buffer_count < MOST_BUFFERS - 4; i++) {
-        const int which = fuzz_below(&m.in, (int)(sizeof calls / sizeof calls[0]));
+        const int which = which_call(&m);
         const uint64_t before = digest(&m);
         fuzz_heap.refused = false;
         m.changes = false;

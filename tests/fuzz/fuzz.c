@@ -270,7 +270,7 @@ const char *fuzz_file(const char *name, const void *data, size_t size)
 
 /* --- Models ----------------------------------------------------------------------------------- */
 
-cae_model *fuzz_small_model(cae_context *context)
+cae_model *fuzz_small_model(cae_context *context, bool residual)
 {
     cae_conv_options relu;
     cae_spec *spec = NULL;
@@ -281,16 +281,17 @@ cae_model *fuzz_small_model(cae_context *context)
     CHECK(cae_spec_create(&spec, context) == CAE_OK);
     CHECK(cae_spec_add_conv(spec, 1, 2, &relu) == CAE_OK);
     CHECK(cae_spec_add_conv_transpose(spec, 2, 1, NULL) == CAE_OK);
+    CHECK(cae_spec_set_residual(spec, residual) == CAE_OK);
     CHECK(cae_model_create(&model, context, spec, 1) == CAE_OK);
     cae_spec_destroy(spec);
     return model;
 }
 
-cae_trainer *fuzz_trainer(cae_context *context, int32_t kind)
+cae_trainer *fuzz_trainer(cae_context *context, struct fuzz_training how)
 {
     enum { SIDE = 4, BATCH = 4 };
     static const uint8_t pixels[FUZZ_IMAGES * SIDE * SIDE] = {1, 2, 3, 200, 255, 77};
-    cae_model *model = fuzz_small_model(context);
+    cae_model *model = fuzz_small_model(context, how.residual);
     cae_optimizer_options o;
     cae_trainer_options t;
     cae_dataset_options d;
@@ -301,9 +302,10 @@ cae_trainer *fuzz_trainer(cae_context *context, int32_t kind)
     CHECK(cae_optimizer_options_init(&o, sizeof o) == CAE_OK);
     CHECK(cae_trainer_options_init(&t, sizeof t) == CAE_OK);
     CHECK(cae_dataset_options_init(&d, sizeof d) == CAE_OK);
-    o.kind = kind;
-    o.momentum = kind == CAE_OPTIMIZER_SGD ? 0.9 : 0.0;
+    o.kind = how.kind;
+    o.momentum = how.kind == CAE_OPTIMIZER_SGD ? 0.9 : 0.0;
     t.batch = BATCH;
+    t.average_decay = how.average ? 0.9 : 0.0;
     d.borrow = 1;
     CHECK(cae_optimizer_create(&optimizer, model, &o) == CAE_OK);
     CHECK(cae_dataset_create(&dataset, context, pixels, sizeof pixels, FUZZ_IMAGES, 1, SIDE, SIDE, &d) ==
