@@ -17,6 +17,8 @@ setup_table='
   openblas     libopenblas-dev    openblas-devel      openblas    openblas-dev     openblas
   jansson      libjansson-dev     jansson-devel       jansson     jansson-dev      jansson
   cairo        libcairo2-dev      cairo-devel         cairo       cairo-dev        cairo
+  png          libpng-dev         libpng-devel        libpng      libpng-dev       libpng
+  jpeg         libjpeg-dev        libjpeg-turbo-devel  libjpeg-turbo  libjpeg-turbo-dev  jpeg-turbo
   check        check              check-devel         check       check-dev        check
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
@@ -59,6 +61,7 @@ is_here()
         meson) case $(meson --version) in [1-9]*) ;; *) false ;; esac ;;
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
+        png | jpeg) ${PKG_CONFIG:-pkg-config} --exists "lib$1" ;;
         sanitizers) sanitizers_link ;;
         clang) fuzzer_links ;;
         clang-tidy) command -v "$1" || command -v "$1-14" ;;

@@ -23,7 +23,7 @@ END
 }
 
 cd "$(dirname "$0")/.."
-needs='cc pkg-config meson ninja openblas jansson cairo check curl'
+needs='cc pkg-config meson ninja openblas png jpeg jansson cairo check curl'
 wants='chromium strace abidiff doxygen cmake cffi c++ luajit'
 options=
 arguments=
@@ -55,7 +55,7 @@ case ${1-} in
         # shellcheck disable=SC2089 # meson's quotes, not the shell's
         memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
         options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
-        options="$options -Db_lundef=false -Dblas=none -Dtools=false --force-fallback-for=check"
+        options="$options -Db_lundef=false -Dblas=none -Dimages=disabled -Dtools=false --force-fallback-for=check"
         arguments='--no-suite scripts --no-suite interop --no-suite bindings --no-suite soak'
         arguments="$arguments --timeout-multiplier 10"
         CC=$(command -v clang || echo clang-14)

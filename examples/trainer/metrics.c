@@ -6,6 +6,7 @@
 #include "message.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { DIGITS = 12 };  /* more than any figure holds, few enough to print 0.1 as 0.1 */
 
@@ -134,4 +135,27 @@ bool metrics_save(const char *path, const struct run *run)
     bytes_free(&text);
     json_decref(all);
     return good;
+}
+
+bool metrics_note(const struct run *run)
+{
+    const struct options *o = &run->options;
+    json_t *all = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:f, s:s, s:f, s:I}",
+                            "task", run->task->name,
+                            "dataset", data_name(o),
+                            "train_images", (json_int_t)cae_dataset_count(run->train),
+                            "epochs", (json_int_t)run->progress.epoch,
+                            "steps", (json_int_t)run->progress.step,
+                            "batch", (json_int_t)o->batch,
+                            "optimizer", "adam",
+                            "learning_rate", o->lr,
+                            "loss", "mse",
+                            "sigma", run->evaluation_options.noise_sigma,
+                            "seed", (json_int_t)o->seed);
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) : NULL;
+    const cae_status status = text ? cae_model_set_note(run->model, text) : CAE_ERR_MEMORY;
+
+    free(text);
+    json_decref(all);
+    return !status || fail_status(run->context, status, "cannot note what the model was trained on");
 }

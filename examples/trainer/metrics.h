@@ -14,4 +14,8 @@ json_t *metrics_describe(const struct run *run);
  * the loss of a run that did not train, is null. */
 bool metrics_save(const char *path, const struct run *run);
 
+/* Give the model a note of what it was trained on, as JSON: what a run that was interrupted and resumed
+ * has in common with one that was not. */
+bool metrics_note(const struct run *run);
+
 #endif

@@ -2,10 +2,8 @@
 #ifndef TRAINER_OPTIONS_H
 #define TRAINER_OPTIONS_H
 
+#include "arguments.h"
 #include "task.h"
-
-#include <stdint.h>
-#include <stdio.h>
 
 struct options {
     const char *data;   /* NULL: the built-in image set */
@@ -43,9 +41,5 @@ void options_print_eval(FILE *file, const char *program, const struct options *o
 
 /* "auto", "gemm" or "direct". */
 const char *options_engine_name(const struct options *options);
-
-/* The shortest text that reads back as `value`. */
-enum { REAL_TEXT = 32 };
-const char *format_real(char text[REAL_TEXT], double value);
 
 #endif

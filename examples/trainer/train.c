@@ -4,6 +4,7 @@
 #include "files.h"
 #include "interrupt.h"
 #include "message.h"
+#include "metrics.h"
 #include "progress.h"
 #include "tensorboard.h"
 
@@ -57,8 +58,11 @@ static bool save_all(struct run *run)
 
 static bool save_model(const struct run *run)
 {
-    cae_status status = cae_model_save(run->model, run->outputs.model);
+    cae_status status;
 
+    if (!metrics_note(run))
+        return false;
+    status = cae_model_save(run->model, run->outputs.model);
     return !status || fail_status(run->context, status, "cannot save the model");
 }
 

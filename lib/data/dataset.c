@@ -101,6 +101,28 @@ cae_status cae__dataset_allocate(cae_dataset **out, cae_context *context, int64_
     return status;
 }
 
+cae_status cae__dataset_adopt(cae_dataset **out, cae_context *context, void *block, size_t bytes,
+                              const cae_dataset *prototype)
+{
+    cae_dataset adopted = *prototype;
+    size_t expected;
+    cae_status status = total_bytes(&expected, &adopted.length, context, adopted.count,
+                                    adopted.channels, adopted.height, adopted.width,
+                                    adopted.type == CAE_TYPE_U8 ? 1 : sizeof(float));
+    if (status == CAE_OK && bytes < expected)
+        status = cae__fail(context, CAE_ERR_SHAPE,
+                           "%" PRId64 " images of %dx%dx%d take %zu bytes, the array has %zu",
+                           adopted.count, adopted.channels, adopted.height, adopted.width, expected,
+                           bytes);
+    adopted.owned = block;
+    adopted.data = block;
+    if (status == CAE_OK)
+        status = allocate(out, context, &adopted);
+    if (status != CAE_OK)
+        cae__free(context, block);
+    return status;
+}
+
 cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const void *data,
                               size_t bytes, int64_t count, int32_t channels, int32_t height,
                               int32_t width, const cae_dataset_options *options)
@@ -158,7 +180,8 @@ cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int6
     cae_dataset prototype = { /* all but the handle, which other threads may be counting on */
         .count = count, .channels = dataset->channels, .height = dataset->height,
         .width = dataset->width, .length = dataset->length, .type = dataset->type,
-        .layout = dataset->layout, .scale = dataset->scale, .parent = dataset,
+        .layout = dataset->layout, .scale = dataset->scale, .skipped = dataset->skipped,
+        .parent = dataset,
         .data = dataset->data + (size_t)first * dataset->length * element};
     const cae_status status = allocate(out, dataset->handle.context, &prototype);
     if (status == CAE_OK)
@@ -187,6 +210,11 @@ int64_t cae_dataset_count(const cae_dataset *dataset)
     return dataset ? dataset->count : 0;
 }
 
+int64_t cae_dataset_skipped(const cae_dataset *dataset)
+{
+    return dataset ? dataset->skipped : 0;
+}
+
 cae_status cae_dataset_shape(int32_t *channels, int32_t *height, int32_t *width,
                              const cae_dataset *dataset)
 {
@@ -207,8 +235,8 @@ double cae_dataset_range(const cae_dataset *dataset)
 }
 
 /* Where the values of one image lie in its source, in elements. The result's row y of channel c is
- * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and any
- * way that the image may lie. */
+ * `start + c plane + y row`, and steps `pixel` from value to value: any order of the source, and
+ * any way that the image may lie. */
 struct walk {
     size_t start;
     ptrdiff_t plane, row, pixel;
@@ -239,12 +267,14 @@ static struct walk walk_of(const cae_dataset *d, int way)
 static void fetch_run(unsigned char *to, const unsigned char *from, ptrdiff_t step, size_t count,
                       size_t element)
 {
+    const ptrdiff_t length = (ptrdiff_t)count;
     if (element == 1)
-        for (size_t i = 0; i < count; i++, from += step)
-            to[i] = *from;
+        for (ptrdiff_t i = 0; i < length; i++)
+            to[i] = from[i * step];
     else /* floats, which may be unaligned in borrowed memory */
-        for (size_t i = 0; i < count; i++, from += step * (ptrdiff_t)sizeof(float))
-            memcpy(to + i * sizeof(float), from, sizeof(float));
+        for (ptrdiff_t i = 0; i < length; i++)
+            memcpy(to + i * (ptrdiff_t)sizeof(float), from + i * step * (ptrdiff_t)sizeof(float),
+                   sizeof(float));
 }
 
 /* Values first .. first + count - 1 of an image, bytes or floats, in the order of NCHW. */
@@ -345,7 +375,8 @@ cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t see
     const float narrow = cae__to_float(sigma);
     fenv_t host;
     cae__arithmetic_begin(&host);
-    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit, &image);
+    cae__kernels_at(CAE_CPU_AUTO)->add_noise(values, values, count, 1, &narrow, seed, visit,
+                                             &image);
     cae__arithmetic_end(&host);
     return CAE_OK;
 }

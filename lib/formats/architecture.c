@@ -159,11 +159,14 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context,
                                          "architecture");
     if (status != CAE_OK)
         return status;
-    if (version != (residual ? RESIDUAL : PLAIN) || layers->count == 0 || encoder < 1 ||
-        (uint64_t)encoder > layers->count)
+    if (version != (residual ? RESIDUAL : PLAIN))
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "architecture: version %" PRId64 ", %" PRIu32 " layers, an encoder "
-                         "of %" PRId64, version, layers->count, encoder);
+                         "architecture: version %" PRId64 " %s a residual connection, expected %d",
+                         version, residual ? "with" : "without", residual ? RESIDUAL : PLAIN);
+    if (layers->count == 0 || encoder < 1 || (uint64_t)encoder > layers->count)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "architecture: %" PRIu32 " layers, an encoder of %" PRId64,
+                         layers->count, encoder);
     int index = 0;
     for (const struct cae__json *item = layers->first; item; item = item->next, index++) {
         struct cae__layer layer;
@@ -178,7 +181,7 @@ static cae_status read_layers(cae_spec *spec, const cae_context *context,
     }
     spec->encoder = (int)encoder;
     spec->residual = residual;
-    return cae__spec_complete(spec) == CAE_OK ? CAE_OK : CAE_ERR_FORMAT;
+    return cae__spec_complete(context, spec) == CAE_OK ? CAE_OK : CAE_ERR_FORMAT;
 }
 
 cae_status cae__architecture_read(cae_spec **out, cae_context *context, const char *text)

@@ -195,7 +195,7 @@ int32_t cae__best_cpu(void);
     void cae__interleave_##level(float *, const float *, size_t, size_t, int, int);                \
     void cae__deinterleave_##level(float *, const float *, size_t, size_t, int, int);              \
     void cae__add_noise_##level(float *, const float *, size_t, int, const float *, uint64_t,      \
-                                uint32_t, const uint64_t *);                                                \
+                                uint32_t, const uint64_t *);                                       \
     double cae__loss_gradient_##level(const struct cae__loss *, float *, const float *,            \
                                       const float *, size_t, int, int, float);                    \
     double cae__ssim_gradient_##level(const struct cae__ssim *, float *, const float *,            \

@@ -29,7 +29,7 @@ INLINE void elements(int32_t kind, float delta, vector d, vector *sum, vector *s
     } else if (kind == CAE_LOSS_CHARBONNIER) {
         const vector root = square_root(d * d + delta * delta);
         *slope = d / root;
-        *sum += root - delta; /* 0 where nothing is to be counted */
+        *sum += d * d / (root + delta); /* which is root - delta, without what cancels there */
     } else {
         *slope = 2.0f * d;
         *sum += d * d;

@@ -232,11 +232,10 @@ cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual)
     return CAE_OK;
 }
 
-cae_status cae__spec_complete(const cae_spec *spec)
+cae_status cae__spec_complete(const cae_context *context, const cae_spec *spec)
 {
     if (!spec->residual)
         return CAE_OK;
-    const cae_context *context = spec->handle.context;
     const struct cae__layer *first = &spec->layers[0], *last = &spec->layers[spec->count - 1];
     if (last->out_channels != first->in_channels)
         return cae__fail(context, CAE_ERR_SHAPE,
@@ -245,8 +244,9 @@ cae_status cae__spec_complete(const cae_spec *spec)
                          cae__layer_label(last, spec->count - 1).text);
     if (last->activation != CAE_ACTIVATION_NONE)
         return cae__fail(context, CAE_ERR_SHAPE,
-                         "%s: the last layer before a residual connection has no activation, found "
-                         "%d", cae__layer_label(last, spec->count - 1).text, (int)last->activation);
+                         "%s: activation is %d, expected CAE_ACTIVATION_NONE in the last layer "
+                         "before a residual connection",
+                         cae__layer_label(last, spec->count - 1).text, (int)last->activation);
     return CAE_OK;
 }
 

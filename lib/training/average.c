@@ -1,6 +1,6 @@
-/* average.c - the exponential moving average of a model's parameters (Polyak & Juditsky 1992 for the
- * idea of averaging). Like the optimizer, an update reads one copy and writes the other, so that the
- * last one can be taken back. */
+/* average.c - the exponential moving average of a model's parameters (Polyak & Juditsky 1992 for
+ * the idea of averaging). Like the optimizer, an update reads one copy and writes the other, so
+ * that the last one can be taken back. */
 #include <math.h>
 #include <string.h>
 
@@ -33,17 +33,19 @@ void cae__average_exchange(cae_trainer *trainer)
     trainer->average_before = kept;
 }
 
-/* Early on the average follows faster, so that it does not remember the initial weights for long. */
+/* Early on the average follows faster, so that it does not remember the initial weights for
+ * long. */
 void cae__average_update(cae_trainer *trainer)
 {
     if (!trainer->average)
         return;
     const double t = (double)trainer->now.step, most = trainer->options.average_decay;
-    const float part = (float)(1.0 - fmin(most, (1.0 + t) / (10.0 + t)));
+    const double decay = fmin(most, (1.0 + t) / (10.0 + t)), part = 1.0 - decay;
     const float *restrict old = trainer->average, *restrict w = trainer->model->parameters;
     float *restrict next = trainer->average_before;
+    /* in double: between finite values it stays finite, however far apart they are */
     for (size_t i = 0; i < trainer->model->parameter_count; i++)
-        next[i] = old[i] + part * (w[i] - old[i]);
+        next[i] = (float)(decay * (double)old[i] + part * (double)w[i]);
     cae__average_exchange(trainer);
 }
 

@@ -5,7 +5,6 @@
 #include "../metrics/metrics.h"
 #include "training.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -18,7 +17,10 @@ static const cae_trainer_options defaults = {
     .size = sizeof defaults, .batch = 64, .seed = 1, .loss = CAE_LOSS_MSE, .shuffle = 1,
     .huber_delta = 1.0, .decay_factor = 0.1};
 
-#define EPSILON 1e-3 /* Charbonnier's, where the options say 0 */
+/* Charbonnier's, where the options say 0, and between which its square is a float. */
+#define EPSILON 1e-3
+#define LEAST_EPSILON 1e-18
+#define MOST_EPSILON 1e18
 
 cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size)
 {
@@ -57,21 +59,21 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
     if (!(o->noise_sigma_max == 0.0 || (o->noise_sigma_max >= o->noise_sigma &&
                                         isfinite((float)o->noise_sigma_max))))
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "noise_sigma_max is %g, expected 0 or at least noise_sigma, %g, and finite",
-                         o->noise_sigma_max, o->noise_sigma);
+                         "noise_sigma_max is %g, expected 0 or at least noise_sigma, %g, and "
+                         "finite", o->noise_sigma_max, o->noise_sigma);
     if (!(o->average_decay >= 0.0 && o->average_decay < 1.0))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "average_decay is %g, expected 0 <= average_decay < 1", o->average_decay);
-    if (!(o->epsilon == 0.0 || ((float)o->epsilon >= FLT_MIN && isfinite((float)o->epsilon))))
-        return cae__fail(context, CAE_ERR_OPTIONS,
-                         "epsilon is %g, expected 0 or a finite value > 0", o->epsilon);
+    if (!(o->epsilon == 0.0 || (o->epsilon >= LEAST_EPSILON && o->epsilon <= MOST_EPSILON)))
+        return cae__fail(context, CAE_ERR_OPTIONS, "epsilon is %g, expected 0 or %g to %g",
+                         o->epsilon, LEAST_EPSILON, MOST_EPSILON);
     if (!cae__is_not_negative(o->ssim_weight) || !isfinite((float)o->ssim_weight))
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "ssim_weight is %g, expected a finite value >= 0", o->ssim_weight);
     if (o->augment < 0 || o->augment > MOST_AUGMENT || o->reserved2 != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "augment is %d, expected a sum of enum cae_augment, and reserved2 must be 0",
-                         (int)o->augment);
+                         "augment is %d, expected a sum of enum cae_augment, and reserved2 must be "
+                         "0", (int)o->augment);
     return cae__schedule_check(context, o);
 }
 
@@ -90,19 +92,7 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
     if (model->layers[0].in_channels != d->channels)
         return cae__fail(context, CAE_ERR_SHAPE, "the model reads %d channels, the dataset has %d",
                          model->layers[0].in_channels, d->channels);
-    struct cae__stage stage = {.out_h = d->height, .out_w = d->width};
-    for (int i = 0; i < model->layer_count; i++) {
-        const cae_status status = cae__stage_init(context, &stage, &model->layers[i], i,
-                                                  stage.out_h, stage.out_w, 1);
-        if (status != CAE_OK)
-            return status;
-    }
-    const int channels = model->layers[model->layer_count - 1].out_channels;
-    if (channels != d->channels || stage.out_h != d->height || stage.out_w != d->width)
-        return cae__fail(context, CAE_ERR_SHAPE,
-                         "the model turns %dx%dx%d into %dx%dx%d, expected the same shape",
-                         d->channels, d->height, d->width, channels, stage.out_h, stage.out_w);
-    return CAE_OK;
+    return cae__check_same_shape(context, model, d->height, d->width);
 }
 
 /* Scratch that the loss needs is needed when that of the layers is not. */
@@ -155,7 +145,8 @@ static struct cae__workspace *workspace_create(const cae_trainer *trainer)
 {
     const struct cae__plan *plan = &trainer->plan;
     const uint64_t floats = workspace_floats(trainer);
-    float *next = floats > SIZE_MAX ? NULL : cae__alloc(trainer->handle.context, (size_t)floats, sizeof *next);
+    float *next = floats > SIZE_MAX ? NULL : cae__alloc(trainer->handle.context, (size_t)floats,
+                                                        sizeof *next);
     struct cae__workspace *w = (void *)next;
     if (!w)
         return NULL;
@@ -253,7 +244,8 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
         status = cae__fail(context, CAE_ERR_SHAPE,
                            "ssim_weight: images of %dx%d are smaller than SSIM's window, 11x11",
                            dataset->height, dataset->width);
-    if (status == CAE_OK && (o.augment & CAE_AUGMENT_TRANSPOSE) && dataset->height != dataset->width)
+    if (status == CAE_OK && (o.augment & CAE_AUGMENT_TRANSPOSE) &&
+        dataset->height != dataset->width)
         status = cae__fail(context, CAE_ERR_SHAPE,
                            "augment: images of %dx%d cannot be transposed, expected square ones",
                            dataset->height, dataset->width);

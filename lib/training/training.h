@@ -85,7 +85,7 @@ struct cae_trainer {
     cae_progress progress_before;
 };
 
-/* --- A visit: which image, how it lies, with how much noise ------------------------------------ */
+/* --- A visit: which image, how it lies, with how much noise ----------------------------------- */
 
 struct cae__visit {
     int64_t image;
@@ -100,7 +100,7 @@ struct cae__visit cae__visit_at(const cae_trainer *trainer, int64_t position);
 void cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
                      int lanes, int used);
 
-/* --- Moving average of the parameters ---------------------------------------------------------- */
+/* --- Moving average of the parameters --------------------------------------------------------- */
 
 cae_status cae__average_create(cae_trainer *trainer);
 void cae__average_destroy(cae_trainer *trainer);

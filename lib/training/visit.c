@@ -1,11 +1,12 @@
-/* visit.c - what the visit of an image in an epoch is: which image, how it lies, with how much noise.
- * All of it is a function of (seed, epoch, position), so a resumed run draws what the interrupted
- * one would have drawn. */
+/* visit.c - what the visit of an image in an epoch is: which image, how it lies, with how much
+ * noise. All of it is a function of (seed, epoch, position), so a resumed run draws what the
+ * interrupted one would have drawn. */
 #include "training.h"
 
 #include "../random/random.h"
 
-/* Draw streams are counted by image and epoch: images beyond 2^40 share theirs, which nobody has. */
+/* Draw streams are counted by image and epoch: images beyond 2^40 and epochs beyond 2^24 share
+ * theirs with others, which nobody has. */
 static struct cae__stream stream_of(const cae_trainer *trainer, enum cae__purpose purpose,
                                     int64_t image)
 {

@@ -385,7 +385,7 @@ static void check_refused(struct run *run, cae_status expected, const char *path
 }
 
 /* A checkpoint of another run, which differs from ours in one thing. */
-enum difference { OPTIMIZER, MOMENTUM, NO_MOMENTUM, BATCHES, SEED, ORDER, DATASET, ARCHITECTURE };
+enum difference { OPTIMIZER, MOMENTUM, NO_MOMENTUM, BATCHES, SEED, ORDER, DATASET, ARCHITECTURE, RESIDUAL };
 
 static cae_model *other_model(cae_context *context)
 {
@@ -395,6 +395,18 @@ static cae_model *other_model(cae_context *context)
     assert_ok(context, cae_spec_create(&spec, context)); /* the activation is missing */
     assert_ok(context, cae_spec_add_conv(spec, 1, 2, NULL));
     assert_ok(context, cae_spec_add_conv_transpose(spec, 2, 1, NULL));
+    assert_ok(context, cae_model_create(&model, context, spec, 1));
+    cae_spec_destroy(spec);
+    return model;
+}
+
+/* The small model, which adds its input: nothing else differs. */
+static cae_model *residual_model(cae_context *context)
+{
+    cae_spec *spec = small_spec(context);
+    cae_model *model = NULL;
+
+    assert_ok(context, cae_spec_set_residual(spec, 1));
     assert_ok(context, cae_model_create(&model, context, spec, 1));
     cae_spec_destroy(spec);
     return model;
@@ -410,6 +422,7 @@ static void save_other(const char *path, const struct plan *plan, enum differenc
     options.shuffle = difference == ORDER ? 0 : 1;
     run.context = heap_context(&run.heap, 1);
     run.model = difference == ARCHITECTURE ? other_model(run.context)
+                : difference == RESIDUAL   ? residual_model(run.context)
                                            : small_model(run.context, 1);
     run.dataset = float_images(run.context, NULL, IMAGES + (difference == DATASET), SIDE);
     run_join(&run, plan, &options);
@@ -428,6 +441,7 @@ static const struct {
     {NO_MOMENTUM, 1, 0, "moments 0"},
     {BATCHES, 3, 3, "batch 5"},     {SEED, 3, 3, "seed 1"},         {ORDER, 3, 3, "shuffle 0"},
     {DATASET, 3, 3, "size 11"},     {ARCHITECTURE, 3, 3, "architecture"},
+    {RESIDUAL, 3, 3, "architecture"},
 };
 
 START_TEST(checkpoints_of_other_runs)

@@ -21,27 +21,33 @@ enum { MOST_LAYERS = 4 };
 static const struct network {
     const char *name;
     struct layer layers[MOST_LAYERS];
+    bool residual; /* and trained with all that the trainer can draw, and a moving average */
 } networks[] = {
     {"reference",
      {{false, 3, 8, 3, 1, 0, 1, 0, CAE_ACTIVATION_RELU},
       {false, 8, 8, 3, 1, 0, 1, 0, CAE_ACTIVATION_RELU},
       {true, 8, 8, 3, 1, 0, 1, 0, CAE_ACTIVATION_RELU},
-      {true, 8, 3, 3, 1, 0, 1, 0, CAE_ACTIVATION_NONE}}},
+      {true, 8, 3, 3, 1, 0, 1, 0, CAE_ACTIVATION_NONE}}, false},
     {"strided",
      {{false, 3, 6, 3, 2, 1, 1, 0, CAE_ACTIVATION_LEAKY_RELU},
       {false, 6, 5, 5, 2, 2, 1, 0, CAE_ACTIVATION_TANH},
       {true, 5, 6, 5, 2, 2, 1, 1, CAE_ACTIVATION_SIGMOID},
-      {true, 6, 3, 3, 2, 1, 1, 1, CAE_ACTIVATION_NONE}}},
+      {true, 6, 3, 3, 2, 1, 1, 1, CAE_ACTIVATION_NONE}}, false},
     {"dilated",
      {{false, 3, 7, 3, 1, 2, 2, 0, CAE_ACTIVATION_TANH},
       {true, 7, 9, 3, 1, 3, 3, 0, CAE_ACTIVATION_RELU},
       {false, 9, 4, 1, 1, 0, 1, 0, CAE_ACTIVATION_LEAKY_RELU},
-      {true, 4, 3, 5, 1, 2, 1, 0, CAE_ACTIVATION_SIGMOID}}},
+      {true, 4, 3, 5, 1, 2, 1, 0, CAE_ACTIVATION_SIGMOID}}, false},
     {"wide",
      {{false, 3, 33, 3, 1, 1, 1, 0, CAE_ACTIVATION_RELU},
       {false, 33, 32, 3, 1, 1, 1, 0, CAE_ACTIVATION_RELU},
       {true, 32, 34, 3, 1, 1, 1, 0, CAE_ACTIVATION_RELU},
-      {true, 34, 3, 3, 1, 1, 1, 0, CAE_ACTIVATION_NONE}}},
+      {true, 34, 3, 3, 1, 1, 1, 0, CAE_ACTIVATION_NONE}}, false},
+    {"residual",
+     {{false, 3, 8, 3, 1, 1, 1, 0, CAE_ACTIVATION_RELU},
+      {false, 8, 9, 3, 2, 1, 1, 0, CAE_ACTIVATION_RELU},
+      {true, 9, 8, 3, 2, 1, 1, 1, CAE_ACTIVATION_RELU},
+      {true, 8, 3, 3, 1, 1, 1, 0, CAE_ACTIVATION_NONE}}, true},
 };
 
 static cae_model *model_of(cae_context *context, const struct network *n)
@@ -60,6 +66,7 @@ static cae_model *model_of(cae_context *context, const struct network *n)
         assert_ok(context, (l.transposed ? cae_spec_add_conv_transpose : cae_spec_add_conv)(
                                spec, l.in, l.out, &o));
     }
+    assert_ok(context, cae_spec_set_residual(spec, n->residual));
     assert_ok(context, cae_model_create(&model, context, spec, 7));
     cae_spec_destroy(spec);
     return model;
@@ -101,6 +108,10 @@ static void run_init(struct run *r, cae_context *context, const struct network *
     how.kind = kind, how.momentum = kind == CAE_OPTIMIZER_SGD ? 0.9 : 0;
     how.learning_rate = kind == CAE_OPTIMIZER_SGD ? 0.01 : 1e-3;
     o.batch = batch, o.noise_sigma = 0.1, o.clip_norm = 1;
+    if (n->residual) {
+        o.noise_sigma_max = 0.3, o.average_decay = 0.9, o.loss = CAE_LOSS_CHARBONNIER;
+        o.augment = CAE_AUGMENT_MIRROR | CAE_AUGMENT_FLIP | CAE_AUGMENT_TRANSPOSE;
+    }
     assert_ok(context, cae_optimizer_create(&r->optimizer, r->model, &how));
     assert_ok(context, cae_trainer_create(&r->trainer, r->model, r->optimizer, r->data, &o));
 }

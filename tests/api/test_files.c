@@ -82,15 +82,28 @@ static cae_model *reference(void)
     return model;
 }
 
+/* The small model's layers, whose output is added to the input. */
+static cae_model *residual_model(void)
+{
+    cae_spec *spec = small_spec(context);
+    cae_model *model = NULL;
+
+    assert_ok(context, cae_spec_set_residual(spec, 1));
+    assert_ok(context, cae_model_create(&model, context, spec, 1));
+    cae_spec_destroy(spec);
+    return model;
+}
+
 static cae_model *model_number(int number)
 {
     return number == 0   ? small_model(context, 1)
            : number == 1 ? reference()
            : number == 2 ? pointwise_model(context, 2, 3) /* no decoder */
-                         : rich_model();
+           : number == 3 ? rich_model()
+                         : residual_model();
 }
 
-enum { MODELS = 4 };
+enum { MODELS = 5 };
 
 /* --- Writing and reading back ---------------------------------------------------------------- */
 
@@ -825,6 +838,58 @@ START_TEST(architectures_that_lie)
 }
 END_TEST
 
+/* The same of a residual model: what only version 2 says, and what cannot be added. */
+static const struct {
+    const char *from, *to, *says;
+} residual_lies[] = {
+    {Q "version" Q ":2", Q "version" Q ":1", "version 1 with a residual connection, expected 2"},
+    {Q "version" Q ":2", Q "version" Q ":3", "is of version 3, this library reads up to 2"},
+    {Q "residual" Q ":true,", "", "version 2 without a residual connection, expected 1"},
+    {Q "residual" Q ":true", Q "residual" Q ":false", "version 2 without a residual connection"},
+    {Q "residual" Q ":true", Q "residual" Q ":1", "residual"},
+    {Q "residual" Q ":true", Q "residual" Q ":null", "residual"},
+    {Q "residual" Q ":true", Q "residual" Q ":true," Q "residual" Q ":true", "twice"},
+    {Q "activation" Q ":" Q "none" Q, Q "activation" Q ":" Q "tanh" Q, "CAE_ACTIVATION_NONE"},
+    {Q "in" Q ":1," Q "out" Q ":2", Q "in" Q ":3," Q "out" Q ":2", "adds the input's 3 channels to the 1"},
+    {Q "in" Q ":2," Q "out" Q ":1", Q "in" Q ":2," Q "out" Q ":4", "adds the input's 1 channels to the 4"},
+};
+
+START_TEST(residual_architectures_that_lie)
+{
+    cae_model *model = residual_model();
+    struct bytes file = model_bytes(model);
+    struct bytes lie = edited(file, residual_lies[_i].from, residual_lies[_i].to);
+
+    fails(CAE_ERR_FORMAT, load_copy(lie.data, lie.size));
+    assert_says(context, residual_lies[_i].says);
+    bytes_free(&file);
+    bytes_free(&lie);
+    cae_model_destroy(model);
+}
+END_TEST
+
+/* Version 2 is for residual models only: others are as 1.0.0 wrote and reads them. */
+START_TEST(versions_of_architectures)
+{
+    for (int i = 0; i < MODELS; i++) {
+        cae_model *model = model_number(i);
+        struct bytes bytes = model_bytes(model);
+        const int32_t residual = cae_model_residual(model);
+        cae_model *again = NULL;
+
+        bytes.data[bytes.size] = 0;
+        ck_assert_int_eq(residual, i == 4);
+        ck_assert_ptr_nonnull(strstr((char *)bytes.data + 8, residual ? Q "version" Q ":2," : Q "version" Q ":1,"));
+        ck_assert((strstr((char *)bytes.data + 8, "residual") != NULL) == residual);
+        assert_ok(context, cae_model_load_memory(&again, context, bytes.data, bytes.size));
+        ck_assert_int_eq(cae_model_residual(again), residual);
+        cae_model_destroy(again);
+        cae_model_destroy(model);
+        bytes_free(&bytes);
+    }
+}
+END_TEST
+
 /* The same kind of edit, and the truth: so it is the lie that is refused, and not the edit. */
 START_TEST(an_architecture_that_was_edited_well)
 {
@@ -1257,6 +1322,8 @@ int main(void)
     tcase_add_test(damage, cut_off_at_any_byte);
     tcase_add_test(damage, any_byte_changed);
     tcase_add_loop_test(damage, architectures_that_lie, 0, COUNT(lies));
+    tcase_add_loop_test(damage, residual_architectures_that_lie, 0, COUNT(residual_lies));
+    tcase_add_test(damage, versions_of_architectures);
     tcase_add_test(damage, an_architecture_that_was_edited_well);
     tcase_add_test(damage, an_architecture_larger_than_the_file);
     tcase_add_test(damage, an_architecture_of_many_layers);

@@ -101,6 +101,7 @@ struct growing {
 
 #define TENSOR "{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"
 #define ARCHITECTURE "{\"__metadata__\":{\"libcae.architecture\":\""
+#define THRESHOLD "{\"__metadata__\":{\"libcae.threshold\":\""
 #define LAYER "{\\\"type\\\":\\\"conv\\\",\\\"in\\\":1,\\\"out\\\":1,\\\"kernel\\\":[1,1],\\\"stride\\\":[1,1]," \
     "\\\"padding\\\":[0,0],\\\"dilation\\\":[1,1],\\\"output_padding\\\":[0,0],\\\"bias\\\":true," \
     "\\\"activation\\\":\\\"relu\\\"}"
@@ -132,6 +133,8 @@ static const struct growing shapes[] = {
      "]}\"}}", CAE_ERR_FORMAT},
     {"layers", ARCHITECTURE "{\\\"version\\\":1,\\\"encoder_layers\\\":1,\\\"layers\\\":[" LAYER, "," LAYER,
      "]}\"}}", CAE_ERR_FORMAT},
+    {"threshold of zeros", THRESHOLD "[0", ",0", "]\"}}", CAE_ERR_FORMAT},
+    {"threshold of keys", THRESHOLD "{\\\"a\\\":0", ",\\\"%zx\\\":0", "}\"}}", CAE_ERR_FORMAT},
     {"a layer of keys", ARCHITECTURE "{\\\"version\\\":1,\\\"encoder_layers\\\":1,\\\"layers\\\":[{"
      "\\\"type\\\":\\\"conv\\\"", ",\\\"%zx\\\":0", "}]}\"}}", CAE_ERR_FORMAT},
 };
@@ -368,7 +371,7 @@ START_TEST(the_longest_header_is_16_mib)
 }
 END_TEST
 
-/* As many layers as there can be, and an optimizer with two moments: far below the limit. */
+/* As many layers as there can be, an optimizer with two moments, and an average: far below the limit. */
 START_TEST(the_largest_checkpoint_is_read)
 {
     enum { LAYERS = 4096 };
@@ -378,6 +381,7 @@ START_TEST(the_largest_checkpoint_is_read)
     cae_model *model = NULL;
     cae_optimizer *optimizer = NULL;
     cae_dataset *dataset = float_images(context, NULL, 1, 1);
+    cae_trainer_options averaging;
     cae_trainer *trainer = NULL;
     unsigned char length[8];
     size_t header = 0;
@@ -391,7 +395,9 @@ START_TEST(the_largest_checkpoint_is_read)
         assert_ok(context, cae_spec_add_conv_transpose(spec, 1, 1, &o));
     assert_ok(context, cae_model_create(&model, context, spec, 1));
     assert_ok(context, cae_optimizer_create(&optimizer, model, NULL));
-    assert_ok(context, cae_trainer_create(&trainer, model, optimizer, dataset, NULL));
+    assert_ok(context, cae_trainer_options_init(&averaging, sizeof averaging));
+    averaging.average_decay = 0.9;
+    assert_ok(context, cae_trainer_create(&trainer, model, optimizer, dataset, &averaging));
     assert_ok(context, cae_trainer_save(trainer, path));
     assert_ok(context, cae_trainer_resume(trainer, path));
     ck_assert_ptr_nonnull(file = fopen(path, "rb"));

@@ -99,21 +99,6 @@ END_TEST
 
 /* --- The definition in docs/numerics.md, written a second time ------------------------------- */
 
-static void philox(uint32_t c[4], uint64_t seed)
-{
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-
-    for (int round = 0; round < 10; round++) {
-        const uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
-        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ k0, (uint32_t)b,
-                                  (uint32_t)(a >> 32) ^ c[3] ^ k1, (uint32_t)a};
-
-        memcpy(c, next, sizeof next);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-}
-
 /* Value 256 k + 64 j + i of an image is normal j of the Philox block 64 k + i. */
 static double normal(size_t at, uint64_t seed, uint32_t visit, uint64_t image)
 {

@@ -196,6 +196,34 @@ START_TEST(the_reference_network)
 }
 END_TEST
 
+/* One node more, which adds the input to what the layers make of it; parts have none. */
+START_TEST(a_residual_network)
+{
+    cae_spec *spec = small_spec(context);
+    cae_model *model = NULL;
+    assert_ok(context, cae_spec_set_residual(spec, 1));
+    assert_ok(context, cae_model_create(&model, context, spec, 1));
+    cae_spec_destroy(spec);
+    struct bytes file = exported(model, CAE_PART_WHOLE);
+    const struct span graph = graph_of(file);
+    ck_assert_int_eq(count(graph, GRAPH_NODE), 4); /* Conv, Relu, ConvTranspose, Add */
+    const struct span last = get(graph, GRAPH_NODE, 2).body, sum = get(graph, GRAPH_NODE, 3).body;
+    ck_assert(is_text(get(last, NODE_OUTPUT, 0).body, "layer1.change"));
+    ck_assert(is_text(get(sum, NODE_OPERATOR, 0).body, "Add"));
+    ck_assert_int_eq(count(sum, NODE_INPUT), 2);
+    ck_assert(is_text(get(sum, NODE_INPUT, 0).body, "input"));
+    ck_assert(is_text(get(sum, NODE_INPUT, 1).body, "layer1.change"));
+    ck_assert(is_text(get(sum, NODE_OUTPUT, 0).body, "output"));
+    bytes_free(&file);
+    for (int32_t part = CAE_PART_ENCODER; part <= CAE_PART_DECODER; part++) {
+        file = exported(model, part);
+        ck_assert_int_eq(count(graph_of(file), GRAPH_NODE), part == CAE_PART_ENCODER ? 2 : 1);
+        bytes_free(&file);
+    }
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* What a node reads beside its input: names of tensors that are there; and the sides of both ends. */
 START_TEST(nodes_name_their_tensors_and_ends_their_sides)
 {
@@ -344,6 +372,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_checked_fixture(c, directory_setup, directory_teardown);
     tcase_add_test(c, the_reference_network);
+    tcase_add_test(c, a_residual_network);
     tcase_add_test(c, nodes_name_their_tensors_and_ends_their_sides);
     tcase_add_test(c, every_option);
     tcase_add_test(c, output_padding_above_the_stride);

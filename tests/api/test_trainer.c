@@ -220,6 +220,23 @@ static const struct bad_field bad_trainer[] = {
     {DOUBLE(T, noise_sigma), NOT_A_NUMBER},
     {DOUBLE(T, noise_sigma), HUGE_VAL},
     {DOUBLE(T, noise_sigma), 1e300},
+    {DOUBLE(T, noise_sigma_max), -0.1},
+    {DOUBLE(T, noise_sigma_max), NOT_A_NUMBER},
+    {DOUBLE(T, noise_sigma_max), HUGE_VAL},
+    {DOUBLE(T, noise_sigma_max), 1e300},
+    {DOUBLE(T, average_decay), -0.1},
+    {DOUBLE(T, average_decay), 1},
+    {DOUBLE(T, average_decay), NOT_A_NUMBER},
+    {DOUBLE(T, average_decay), HUGE_VAL},
+    {DOUBLE(T, epsilon), -1e-3},
+    {DOUBLE(T, epsilon), 9e-19}, /* its square may be none */
+    {DOUBLE(T, epsilon), 1.1e18},
+    {DOUBLE(T, epsilon), NOT_A_NUMBER},
+    {DOUBLE(T, epsilon), HUGE_VAL},
+    {INT(T, augment), -1},
+    {INT(T, augment), 8},
+    {INT(T, augment), INT32_MIN},
+    {INT(T, reserved2), 1},
     {DOUBLE(T, clip_norm), -1},
     {DOUBLE(T, clip_norm), NOT_A_NUMBER},
     {DOUBLE(T, clip_norm), HUGE_VAL},
@@ -262,6 +279,75 @@ START_TEST(trainer_options_out_of_range)
 
     set_field(&options, &bad_trainer[_i]);
     check_trainer_options(CAE_ERR_OPTIONS, &options, bad_trainer[_i].name);
+}
+END_TEST
+
+/* Two fields that must fit each other, and images that must fit one. */
+START_TEST(ranges_and_turns_that_do_not_fit)
+{
+    cae_trainer_options options = training(4);
+    cae_dataset_options floats;
+    cae_dataset *dataset = NULL;
+    cae_trainer *trainer = NULL;
+    float images[2 * 6 * 7];
+    struct rig rig;
+
+    options.noise_sigma = 0.2, options.noise_sigma_max = 0.2;
+    check_trainer_options(CAE_OK, &options, "");
+    options.noise_sigma_max = 0.19;
+    check_trainer_options(CAE_ERR_OPTIONS, &options, "noise_sigma_max is 0.19, expected 0 or at least "
+                                                     "noise_sigma, 0.2");
+    options = training(4);
+    options.epsilon = 1e-18;
+    check_trainer_options(CAE_OK, &options, "");
+    options.epsilon = 1e18;
+    check_trainer_options(CAE_OK, &options, "");
+
+    rig_small(&rig, 1, 4, NULL, NULL);
+    random_floats(1, images, COUNT(images), -1, 1);
+    assert_ok(rig.context, cae_dataset_options_init(&floats, sizeof floats));
+    floats.type = CAE_TYPE_F32;
+    assert_ok(rig.context, cae_dataset_create(&dataset, rig.context, images, sizeof images, 2, 1, 6, 7,
+                                              &floats));
+    options = training(2);
+    for (int32_t augment = 0; augment < 8; augment++) {
+        options.augment = augment;
+        if (!(augment & CAE_AUGMENT_TRANSPOSE)) {
+            assert_ok(rig.context, cae_trainer_create(&trainer, rig.model, rig.optimizer, dataset, &options));
+            assert_ok(rig.context, cae_trainer_step(NULL, trainer));
+            cae_trainer_destroy(trainer);
+            continue;
+        }
+        assert_fails(rig.context, CAE_ERR_SHAPE,
+                     cae_trainer_create(&trainer, rig.model, rig.optimizer, dataset, &options));
+        assert_says(rig.context, "images of 6x7 cannot be transposed");
+        ck_assert_ptr_null(trainer);
+    }
+    cae_dataset_destroy(dataset);
+    rig_free(&rig);
+}
+END_TEST
+
+/* What a host of 1.0.0 passes, and one that has zeros in all that came later, train alike. */
+START_TEST(options_of_an_older_host)
+{
+    cae_trainer_options now = training(4), then = training(4);
+    struct bytes bytes[2];
+
+    now.noise_sigma = then.noise_sigma = 0.1;
+    then.size = (uint32_t)offsetof(cae_trainer_options, noise_sigma_max);
+    memset((char *)&then + then.size, 0xff, sizeof then - then.size); /* which nobody reads */
+    for (int i = 0; i < 2; i++) {
+        struct rig rig;
+
+        rig_small(&rig, 1, 10, NULL, i ? &then : &now);
+        epoch(&rig);
+        bytes[i] = model_bytes(rig.model);
+        rig_free(&rig);
+    }
+    assert_same_bytes(bytes[1], bytes[0], "options of an older host");
+    bytes_free(&bytes[0]);
+    bytes_free(&bytes[1]);
 }
 END_TEST
 
@@ -1747,6 +1833,8 @@ int main(void)
 
     tcase_add_loop_test(options, optimizer_options_out_of_range, 0, COUNT(bad_optimizer));
     tcase_add_loop_test(options, trainer_options_out_of_range, 0, COUNT(bad_trainer));
+    tcase_add_test(options, ranges_and_turns_that_do_not_fit);
+    tcase_add_test(options, options_of_an_older_host);
     tcase_add_loop_test(options, schedules_need_their_steps, 0, COUNT(schedules));
     tcase_add_test(options, learning_rates_out_of_range);
     tcase_add_test(options, an_optimizer_of_another_model);

@@ -132,6 +132,21 @@ void random_bytes(uint64_t seed, uint8_t *values, size_t n)
         values[i] = (uint8_t)(splitmix(&seed) >> 56);
 }
 
+void philox(uint32_t c[4], uint64_t seed)
+{
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+    for (int round = 0; round < 10; round++) {
+        const uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
+        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ k0, (uint32_t)b,
+                                  (uint32_t)(a >> 32) ^ c[3] ^ k1, (uint32_t)a};
+
+        memcpy(c, next, sizeof next);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
 uint32_t random_below(uint64_t *state, uint32_t limit)
 {
     return (uint32_t)(((splitmix(state) >> 32) * limit) >> 32);

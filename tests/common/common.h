@@ -74,6 +74,8 @@ void random_floats(uint64_t seed, float *values, size_t n, double low, double hi
 void random_doubles(uint64_t seed, double *values, size_t n, double low, double high);
 /* n bytes. */
 void random_bytes(uint64_t seed, uint8_t *values, size_t n);
+/* Philox4x32-10, written a second time: a counter becomes its four words. */
+void philox(uint32_t counter[4], uint64_t seed);
 /* One number 0 <= r < limit; advances *state. */
 uint32_t random_below(uint64_t *state, uint32_t limit);
 

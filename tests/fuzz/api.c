@@ -21,6 +21,11 @@ struct machine {
     cae_dataset *datasets[SLOTS];
     cae_optimizer *optimizers[SLOTS];
     cae_trainer *trainers[SLOTS];
+    cae_scorer *scorers[SLOTS];
+    struct frame {
+        const cae_model *model;
+        int32_t channels, height, width;
+    } frames[SLOTS];              /* of the scorers */
     struct fuzz_bytes file;       /* the last model saved */
     void *buffers[MOST_BUFFERS];  /* that the library may have borrowed: to the end */
     int buffer_count;
@@ -86,6 +91,22 @@ static void *options(struct machine *m, const void *filled, uint32_t size)
     return block;
 }
 
+/* Of all parameters of all models. */
+static uint64_t digest(const struct machine *m)
+{
+    uint64_t sum = 14695981039346656037u;
+
+    for (int i = 0; i < SLOTS; i++) {
+        const cae_model *model = m->models[i];
+        for (size_t j = 0; model && j < model->parameter_count && j < 4096; j++) {
+            uint32_t bits;
+            memcpy(&bits, &model->parameters[j], sizeof bits);
+            sum = (sum ^ bits) * 1099511628211u;
+        }
+    }
+    return sum;
+}
+
 /* --- Describing ------------------------------------------------------------------------------- */
 
 static cae_status call_spec_create(struct machine *m)
@@ -135,6 +156,13 @@ static cae_status call_end_encoder(struct machine *m)
     return cae_spec_end_encoder(m->specs[slot(m)]);
 }
 
+static cae_status call_residual(struct machine *m)
+{
+    cae_spec *spec = m->specs[slot(m)];
+
+    return cae_spec_set_residual(spec, fuzz_int(&m->in, 0, 1));
+}
+
 /* --- Models ----------------------------------------------------------------------------------- */
 
 static void put_model(struct machine *m, cae_status status, cae_model *model)
@@ -171,6 +199,8 @@ static cae_status call_model_small(struct machine *m)
     const int inner = fuzz_below(&m->in, 3) + 1, outer = fuzz_below(&m->in, 3) + 1;
     cae_model *model = FUZZ_JUNK;
     cae_status status = cae_spec_add_conv(spec, outer, inner, &o);
+    if (o.activation == CAE_ACTIVATION_NONE)
+        CHECK(cae_spec_set_residual(spec, inner & 1) == CAE_OK);
     if (status == CAE_OK)
         status = cae_spec_add_conv_transpose(spec, inner, outer, &o);
     if (status == CAE_OK) {
@@ -437,15 +467,24 @@ static cae_status call_trainer_create(struct machine *m)
 
     CHECK(cae_trainer_options_init(&o, sizeof o) == CAE_OK);
     o.batch = fuzz_int(&m->in, 1, 9);
-    if (fuzz_u8(&m->in) >= 128) {
+    const int kind = fuzz_u8(&m->in);
+    if (kind >= 128) {
         double *const fields[] = {&o.huber_delta, &o.noise_sigma, &o.clip_norm, &o.decay_factor,
                                   &o.final_fraction};
         *fields[fuzz_below(&m->in, 5)] = fuzz_double(&m->in);
-        o.loss = fuzz_int(&m->in, 0, 2);
+        o.loss = fuzz_int(&m->in, 0, 3);
         o.shuffle = fuzz_int(&m->in, 0, 1);
         o.schedule = fuzz_int(&m->in, 0, 2);
         o.warmup_steps = fuzz_int(&m->in, 0, 4);
         o.decay_steps = fuzz_int(&m->in, 0, 6);
+    }
+    if (kind >= 192) {
+        double *const fields[] = {&o.noise_sigma_max, &o.average_decay, &o.epsilon};
+        o.augment = kind & 1 ? fuzz_int(&m->in, 0, 7) : 0;
+        o.average_decay = kind & 2 ? 0.9 : 0.0;
+        o.noise_sigma_max = kind & 4 ? o.noise_sigma + 0.5 : 0.0;
+        if (kind & 8)
+            *fields[fuzz_below(&m->in, 3)] = fuzz_double(&m->in);
     }
     const void *given = options(m, &o, sizeof o);
     const cae_status status = cae_trainer_create(&trainer, model, optimizer, dataset, given);
@@ -537,6 +576,44 @@ static cae_status call_look(struct machine *m)
     return status;
 }
 
+/* The average, finite whatever was done to the model, into a slot. */
+static cae_status call_average(struct machine *m)
+{
+    const cae_trainer *trainer = m->trainers[slot(m)];
+    cae_model *average = FUZZ_JUNK;
+    const cae_status status = cae_trainer_average(&average, trainer);
+
+    CHECK((status == CAE_OK) == (average != NULL) && average != FUZZ_JUNK);
+    if (!average)
+        return status;
+    CHECK(cae_model_residual(average) == cae_model_residual(trainer->model));
+    CHECK(cae__all_finite(average->parameters, average->parameter_count));
+    put_model(m, status, average);
+    return status;
+}
+
+/* To a file and back, in memory: into itself, or another that it may not fit. */
+static cae_status call_checkpoint(struct machine *m)
+{
+    const cae_trainer *from = m->trainers[slot(m)];
+    cae_trainer *to = m->trainers[slot(m)];
+    const char *path = fuzz_path("checkpoint");
+
+    if (from && from->model->parameter_count > 4096)
+        return CAE_OK;
+    const cae_status status = cae_trainer_save(from, path);
+    if (status != CAE_OK)
+        return status;
+    const uint64_t before = digest(m);
+    const cae_status resumed = cae_trainer_resume(to, path);
+    if (from == to)
+        CHECK((resumed == CAE_OK && digest(m) == before) || fuzz_heap.refused);
+    m->changes = true;
+    if (resumed != CAE_OK)
+        CHECK(digest(m) == before);
+    return resumed;
+}
+
 static cae_status call_evaluate(struct machine *m)
 {
     const cae_model *model = m->models[slot(m)];
@@ -558,6 +635,111 @@ static cae_status call_evaluate(struct machine *m)
     if (status == CAE_OK)
         CHECK(result.images == cae_dataset_count(dataset) && result.mse >= 0.0);
     return model ? status : CAE_OK;
+}
+
+/* --- Scores ----------------------------------------------------------------------------------- */
+
+static cae_scorer_options wild_scores(struct machine *m)
+{
+    cae_scorer_options o;
+
+    CHECK(cae_scorer_options_init(&o, sizeof o) == CAE_OK);
+    o.kind = fuzz_int(&m->in, 0, 1);
+    o.smoothing = fuzz_int(&m->in, 0, 3);
+    return o;
+}
+
+static double frame_work(const cae_model *model, int height, int width, int smoothing)
+{
+    return fuzz_work(model, CAE_PART_WHOLE, height, width) + (4.0 + 4.0 * smoothing) * height * width;
+}
+
+static cae_status call_scorer_create(struct machine *m)
+{
+    const int i = slot(m);
+    const cae_model *model = m->models[slot(m)];
+    cae_context *text, *context = lent(m, &text);
+    const cae_scorer_options o = wild_scores(m);
+    const int32_t height = fuzz_int(&m->in, 1, MOST_SIDE), width = fuzz_int(&m->in, 1, MOST_SIDE);
+    struct frame frame = {.model = model, .height = height, .width = width};
+    cae_scorer *scorer = FUZZ_JUNK;
+
+    const cae_status status =
+        cae_scorer_create(&scorer, model, context, height, width, options(m, &o, sizeof o));
+    CHECK((status == CAE_OK) == (scorer != NULL) && scorer != FUZZ_JUNK);
+    if (model && status < 0)
+        CHECK(cae_context_error(text)[0]);
+    if (status == CAE_OK)
+        CHECK(cae_model_channels(&frame.channels, NULL, model, context, CAE_PART_WHOLE) == CAE_OK);
+    cae_scorer_destroy(m->scorers[i]);
+    m->scorers[i] = scorer;
+    m->frames[i] = frame;
+    return model ? status : CAE_OK;
+}
+
+/* Of a model that may have been given back by now, and changed in between. */
+static cae_status call_score(struct machine *m)
+{
+    const int i = slot(m);
+    cae_scorer *scorer = m->scorers[i];
+    const struct frame f = m->frames[i];
+    double score = -1.0;
+
+    if (!scorer)
+        return cae_scorer_run(&score, NULL, 0, NULL, NULL, 0) == CAE_ERR_ARGUMENT ? CAE_OK : CAE_STOPPED + 1;
+    const size_t pixels = (size_t)f.height * (size_t)f.width, n = pixels * (size_t)f.channels;
+    if (n > 1 << 16 || !afford(m, frame_work(f.model, f.height, f.width, 3)))
+        return CAE_OK;
+    const bool wants_map = fuzz_u8(&m->in) & 1;
+    float *x = malloc(n * sizeof *x), *map = malloc(pixels * sizeof *map);
+    CHECK(x && map);
+    for (size_t k = 0; k < n; k++)
+        x[k] = k < 8 ? fuzz_float(&m->in) : (float)k * 0.01f;
+    const cae_status status = cae_scorer_run(&score, wants_map ? map : NULL, wants_map ? pixels : 0,
+                                             scorer, x, n - (rarely(m) ? 1 : 0));
+    if (status == CAE_OK) {
+        CHECK(score >= 0.0 && score <= 1.7976931348623157e308);
+        for (size_t k = 0; wants_map && k < pixels; k++)
+            CHECK(map[k] >= 0.0f && map[k] <= 3.4e38f);
+    }
+    free(x);
+    free(map);
+    return status;
+}
+
+static cae_status call_calibrate(struct machine *m)
+{
+    cae_model *model = m->models[slot(m)];
+    const cae_dataset *dataset = m->datasets[slot(m)];
+    cae_context *text, *context = lent(m, &text);
+    const cae_scorer_options o = wild_scores(m);
+    const double q = fuzz_u8(&m->in) >= 64 ? 0.9 : fuzz_double(&m->in);
+    double threshold = -1.0, kept = -2.0;
+
+    if (model && dataset &&
+        !afford(m, frame_work(model, dataset->height, dataset->width, 3) * (double)dataset->count))
+        return CAE_OK;
+    const cae_status status =
+        cae_model_calibrate(&threshold, model, context, dataset, q, options(m, &o, sizeof o));
+    if (model && status < 0)
+        CHECK(cae_context_error(text)[0]);
+    if (status == CAE_OK) {
+        CHECK(cae_model_threshold(&kept, NULL, NULL, model) == CAE_OK);
+        CHECK(threshold >= 0.0 && kept == threshold && q > 0.0 && q <= 1.0);
+    }
+    return model ? status : CAE_OK;
+}
+
+static cae_status call_threshold(struct machine *m)
+{
+    cae_scorer_options o;
+    double threshold = -1.0, q = -1.0;
+
+    CHECK(cae_scorer_options_init(&o, sizeof o) == CAE_OK);
+    const cae_status status = cae_model_threshold(&threshold, &q, &o, m->models[slot(m)]);
+    if (status == CAE_OK)
+        CHECK(threshold >= 0.0 && q > 0.0 && q <= 1.0 && o.smoothing >= 0 && o.smoothing <= 256);
+    return status;
 }
 
 /* --- The context, and ends -------------------------------------------------------------------- */
@@ -609,11 +791,12 @@ static cae_status call_inits(struct machine *m)
         (init_fn)(void (*)(void))cae_trainer_options_init,
         (init_fn)(void (*)(void))cae_progress_init,
         (init_fn)(void (*)(void))cae_evaluation_options_init,
-        (init_fn)(void (*)(void))cae_evaluation_init};
+        (init_fn)(void (*)(void))cae_evaluation_init,
+        (init_fn)(void (*)(void))cae_scorer_options_init};
     const uint32_t size = fuzz_u8(&m->in) < 128 ? 8u * (uint32_t)fuzz_below(&m->in, 40)
                                                 : fuzz_u32(&m->in) % 8192;
     void *block = keep(m, size);
-    const cae_status status = inits[fuzz_below(&m->in, 8)](block, size);
+    const cae_status status = inits[fuzz_below(&m->in, 9)](block, size);
     CHECK(status == CAE_OK || status == CAE_ERR_OPTIONS);
     return CAE_OK;
 }
@@ -622,7 +805,7 @@ static cae_status call_destroy(struct machine *m)
 {
     const int i = slot(m);
 
-    switch (fuzz_below(&m->in, 5)) {
+    switch (fuzz_below(&m->in, 6)) {
     case 0:
         cae_spec_destroy(m->specs[i]);
         m->specs[i] = NULL;
@@ -639,30 +822,18 @@ static cae_status call_destroy(struct machine *m)
         cae_optimizer_destroy(m->optimizers[i]);
         m->optimizers[i] = NULL;
         break;
-    default:
+    case 4:
         cae_trainer_destroy(m->trainers[i]);
         m->trainers[i] = NULL;
+        break;
+    default:
+        cae_scorer_destroy(m->scorers[i]);
+        m->scorers[i] = NULL;
     }
     return CAE_OK;
 }
 
 /* --- Running a program ------------------------------------------------------------------------ */
-
-/* Of all parameters of all models. */
-static uint64_t digest(const struct machine *m)
-{
-    uint64_t sum = 14695981039346656037u;
-
-    for (int i = 0; i < SLOTS; i++) {
-        const cae_model *model = m->models[i];
-        for (size_t j = 0; model && j < model->parameter_count && j < 4096; j++) {
-            uint32_t bits;
-            memcpy(&bits, &model->parameters[j], sizeof bits);
-            sum = (sum ^ bits) * 1099511628211u;
-        }
-    }
-    return sum;
-}
 
 static const struct {
     cae_status (*call)(struct machine *m);
@@ -677,8 +848,20 @@ static const struct {
     {call_trainer_create, false}, {call_trainer_create, false}, {call_step, false},
     {call_step, false}, {call_epoch, false}, {call_look, false}, {call_evaluate, false},
     {call_threads, false}, {call_other, false}, {call_fail_later, false}, {call_inits, false},
-    {call_destroy, true},
+    {call_destroy, true}, {call_residual, false}, {call_average, true}, {call_checkpoint, false},
+    {call_destroy, true}, {call_scorer_create, false}, {call_score, false}, {call_calibrate, false},
+    {call_threshold, false},
 };
+
+/* Inputs that were kept keep their meaning: those that have come since are for bytes that few of them have. */
+enum { CALLS = sizeof calls / sizeof calls[0], FIRST_CALLS = 33, FEW = 231 };
+
+static int which_call(struct machine *m)
+{
+    const int byte = fuzz_u8(&m->in);
+
+    return byte < FEW ? byte % FIRST_CALLS : FIRST_CALLS + byte % (CALLS - FIRST_CALLS);
+}
 
 static void finish(struct machine *m)
 {
@@ -688,6 +871,7 @@ static void finish(struct machine *m)
         cae_dataset_destroy(m->datasets[i]);
         cae_optimizer_destroy(m->optimizers[i]);
         cae_trainer_destroy(m->trainers[i]);
+        cae_scorer_destroy(m->scorers[i]);
     }
     cae_context_destroy(m->other);
     fuzz_end(m->context);
@@ -702,7 +886,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_heap.limit = (size_t)1 << 20; /* small, so that wild sizes are refused and nothing is slow */
     for (int i = 0; i < MOST_CALLS && m.in.left && m.buffer_count < MOST_BUFFERS - 4; i++) {
-        const int which = fuzz_below(&m.in, (int)(sizeof calls / sizeof calls[0]));
+        const int which = which_call(&m);
         const uint64_t before = digest(&m);
         fuzz_heap.refused = false;
         m.changes = false;

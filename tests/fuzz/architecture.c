@@ -15,11 +15,13 @@ static void add_pair(struct cae__text *out, struct fuzz_input *in, const char *n
     cae__text_add(out, ",\"%s\":[%d,%d]", name, h, w);
 }
 
-static int add_layer(struct cae__text *out, struct fuzz_input *in, int channels)
+/* With `last` above 0: the layer before a residual connection to as many channels. */
+static int add_layer(struct cae__text *out, struct fuzz_input *in, int channels, int last)
 {
     static const char *const activations[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid"};
     const bool transposed = fuzz_u8(in) & 1;
-    const int to = fuzz_int(in, 1, 4), activation = fuzz_below(in, 5);
+    const int some = fuzz_int(in, 1, 4), any = fuzz_below(in, 5);
+    const int to = last > 0 ? last : some, activation = last > 0 ? CAE_ACTIVATION_NONE : any;
 
     cae__text_add(out, "{\"type\":\"%s\",\"in\":%d,\"out\":%d", transposed ? "conv_transpose" : "conv",
                   channels, to);
@@ -41,13 +43,19 @@ static int add_layer(struct cae__text *out, struct fuzz_input *in, int channels)
 
 static void make_text(struct cae__text *out, struct fuzz_input *in)
 {
-    const int layers = fuzz_below(in, 6);
-    int channels = fuzz_int(in, 1, 4);
+    static const char *const residuals[] = {"", "", ",\"residual\":true", ",\"residual\":true",
+                                            ",\"residual\":false"};
+    const int layers = fuzz_below(in, 6), residual = fuzz_below(in, 5), kind = fuzz_u8(in);
+    const int first = fuzz_int(in, 1, 4);
+    int channels = first;
 
-    cae__text_add(out, "{\"version\":1,\"encoder_layers\":%d,\"layers\":[", fuzz_int(in, 1, 5));
+    cae__text_add(out, "{\"version\":%d,\"encoder_layers\":%d%s,\"layers\":[",
+                  kind >= 240 ? kind % 4 : *residuals[residual] ? 2 : 1, fuzz_int(in, 1, 5),
+                  residuals[residual]);
     for (int i = 0; i < layers; i++) {
         cae__text_add(out, i ? "," : "");
-        channels = add_layer(out, in, channels);
+        channels = add_layer(out, in, channels,
+                             *residuals[residual] && kind < 200 && i == layers - 1 ? first : 0);
     }
     cae__text_add(out, "]}");
 }
@@ -67,6 +75,7 @@ static void use(cae_context *context, const cae_spec *spec, int height, int widt
     cae__architecture_write(&first, model);
     CHECK(cae__architecture_read(&again, context, first.bytes) == CAE_OK);
     CHECK(again->count == spec->count && cae__spec_encoder(again) == cae__spec_encoder(spec));
+    CHECK(again->residual == spec->residual && cae_model_residual(model) == spec->residual);
     cae_spec_destroy(again);
     fuzz_run_model(context, model, height, width);
     fuzz_export_model(context, model);

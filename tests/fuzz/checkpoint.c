@@ -12,7 +12,7 @@
 enum { IMAGES = FUZZ_IMAGES, PARAMETERS = 39 };
 
 struct state {
-    float parameters[PARAMETERS], moments[2][PARAMETERS];
+    float parameters[PARAMETERS], moments[2][PARAMETERS], average[PARAMETERS];
     int64_t updates;
     struct cae__cursor now;
     cae_progress progress;
@@ -26,19 +26,29 @@ static struct state state_of(const cae_trainer *trainer)
     memcpy(s.parameters, trainer->model->parameters, sizeof s.parameters);
     for (int i = 0; i < trainer->optimizer->moment_count; i++)
         memcpy(s.moments[i], trainer->optimizer->moments[i], sizeof s.moments[i]);
+    if (trainer->average)
+        memcpy(s.average, trainer->average, sizeof s.average);
     s.updates = trainer->optimizer->updates;
     s.now = trainer->now;
     s.progress = trainer->progress;
     return s;
 }
 
-/* Which optimizer the file is for, so that all three are met. */
-static int32_t kind_of(const uint8_t *data, size_t size)
+static bool says(const uint8_t *data, size_t size, const char *text)
 {
-    static const char adamw[] = "\\\"adamw\\\"", sgd[] = "\\\"sgd\\\"";
-    return memmem(data, size, adamw, sizeof adamw - 1) ? CAE_OPTIMIZER_ADAMW
-           : memmem(data, size, sgd, sizeof sgd - 1)   ? CAE_OPTIMIZER_SGD
-                                                       : CAE_OPTIMIZER_ADAM;
+    return memmem(data, size, text, strlen(text)) != NULL;
+}
+
+/* What the file is for, so that everything is met. */
+static struct fuzz_training training_of(const uint8_t *data, size_t size)
+{
+    return (struct fuzz_training){
+        .kind = says(data, size, "\\\"adamw\\\"") ? CAE_OPTIMIZER_ADAMW
+                : says(data, size, "\\\"sgd\\\"") ? CAE_OPTIMIZER_SGD
+                                                  : CAE_OPTIMIZER_ADAM,
+        .residual = says(data, size, "\\\"residual\\\""),
+        .average = says(data, size, "optim.average."),
+    };
 }
 
 static void go_on(cae_context *context, cae_trainer *trainer)
@@ -60,13 +70,13 @@ static void go_on(cae_context *context, cae_trainer *trainer)
     if (status == CAE_OK)
         CHECK(progress.step == resumed.now.step + 1 && isfinite(progress.loss));
     for (int i = 0; i < PARAMETERS; i++)
-        CHECK(isfinite(trainer->model->parameters[i]));
+        CHECK(isfinite(trainer->model->parameters[i]) && (!trainer->average || isfinite(trainer->average[i])));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cae_context *context = fuzz_begin();
-    cae_trainer *trainer = fuzz_trainer(context, kind_of(data, size));
+    cae_trainer *trainer = fuzz_trainer(context, training_of(data, size));
     const struct state before = state_of(trainer);
     const char *path = fuzz_file("checkpoint", data, size);
 

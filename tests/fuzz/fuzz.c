@@ -270,7 +270,7 @@ const char *fuzz_file(const char *name, const void *data, size_t size)
 
 /* --- Models ----------------------------------------------------------------------------------- */
 
-cae_model *fuzz_small_model(cae_context *context)
+cae_model *fuzz_small_model(cae_context *context, bool residual)
 {
     cae_conv_options relu;
     cae_spec *spec = NULL;
@@ -281,16 +281,17 @@ cae_model *fuzz_small_model(cae_context *context)
     CHECK(cae_spec_create(&spec, context) == CAE_OK);
     CHECK(cae_spec_add_conv(spec, 1, 2, &relu) == CAE_OK);
     CHECK(cae_spec_add_conv_transpose(spec, 2, 1, NULL) == CAE_OK);
+    CHECK(cae_spec_set_residual(spec, residual) == CAE_OK);
     CHECK(cae_model_create(&model, context, spec, 1) == CAE_OK);
     cae_spec_destroy(spec);
     return model;
 }
 
-cae_trainer *fuzz_trainer(cae_context *context, int32_t kind)
+cae_trainer *fuzz_trainer(cae_context *context, struct fuzz_training how)
 {
     enum { SIDE = 4, BATCH = 4 };
     static const uint8_t pixels[FUZZ_IMAGES * SIDE * SIDE] = {1, 2, 3, 200, 255, 77};
-    cae_model *model = fuzz_small_model(context);
+    cae_model *model = fuzz_small_model(context, how.residual);
     cae_optimizer_options o;
     cae_trainer_options t;
     cae_dataset_options d;
@@ -301,9 +302,10 @@ cae_trainer *fuzz_trainer(cae_context *context, int32_t kind)
     CHECK(cae_optimizer_options_init(&o, sizeof o) == CAE_OK);
     CHECK(cae_trainer_options_init(&t, sizeof t) == CAE_OK);
     CHECK(cae_dataset_options_init(&d, sizeof d) == CAE_OK);
-    o.kind = kind;
-    o.momentum = kind == CAE_OPTIMIZER_SGD ? 0.9 : 0.0;
+    o.kind = how.kind;
+    o.momentum = how.kind == CAE_OPTIMIZER_SGD ? 0.9 : 0.0;
     t.batch = BATCH;
+    t.average_decay = how.average ? 0.9 : 0.0;
     d.borrow = 1;
     CHECK(cae_optimizer_create(&optimizer, model, &o) == CAE_OK);
     CHECK(cae_dataset_create(&dataset, context, pixels, sizeof pixels, FUZZ_IMAGES, 1, SIDE, SIDE, &d) ==
@@ -410,6 +412,35 @@ void fuzz_run_model(cae_context *context, const cae_model *model, int height, in
 {
     for (int32_t part = CAE_PART_ENCODER; part <= CAE_PART_WHOLE; part++)
         run_images(context, model, part, height, width, part == CAE_PART_WHOLE ? 9 : 1);
+}
+
+void fuzz_score_model(cae_context *context, const cae_model *model, int height, int width)
+{
+    cae_scorer_options o = {.size = sizeof o};
+    double threshold = -1.0, quantile = -1.0, score = -1.0;
+    int32_t channels = 0;
+    cae_scorer *scorer = FUZZ_JUNK;
+
+    cae_status status = cae_model_threshold(&threshold, &quantile, &o, model);
+    CHECK(status == CAE_OK || status == CAE_ERR_ARGUMENT);
+    if (status == CAE_OK)
+        CHECK(threshold >= 0.0 && quantile > 0.0 && quantile <= 1.0 && o.kind >= CAE_SCORE_MEAN &&
+              o.kind <= CAE_SCORE_PEAK && o.smoothing >= 0 && o.smoothing <= 256);
+    if (fuzz_work(model, CAE_PART_WHOLE, height, width) > 2e5)
+        return;
+    status = cae_scorer_create(&scorer, model, context, height, width, NULL);
+    fuzz_check_made(context, status, scorer);
+    if (!scorer)
+        return;
+    CHECK(cae_model_channels(&channels, NULL, model, context, CAE_PART_WHOLE) == CAE_OK);
+    const size_t n = (size_t)channels * (size_t)height * (size_t)width;
+    float *x = calloc(n, sizeof *x);
+    CHECK(x);
+    status = cae_scorer_run(&score, NULL, 0, scorer, x, n);
+    fuzz_check_status(context, status);
+    CHECK(status == CAE_OK ? score >= 0.0 : status == CAE_ERR_NUMERIC || fuzz_heap.refused);
+    free(x);
+    cae_scorer_destroy(scorer);
 }
 
 void fuzz_export_model(cae_context *context, const cae_model *model)

@@ -86,11 +86,16 @@ const char *fuzz_path(const char *name);
 /* --- Models ----------------------------------------------------------------------------------- */
 
 /* Conv 1->2 3x3 ReLU | ConvTranspose 2->1 3x3; 39 parameters. */
-cae_model *fuzz_small_model(cae_context *context);
+cae_model *fuzz_small_model(cae_context *context, bool residual);
 
-/* It, six images, an optimizer of that kind, batches of four: the trainer that checkpoints are for. */
+/* It, with or without a residual connection, six images, an optimizer of that kind, batches of four, with or
+ * without a moving average: the trainer that checkpoints are for. */
 enum { FUZZ_IMAGES = 6 };
-cae_trainer *fuzz_trainer(cae_context *context, int32_t kind);
+struct fuzz_training {
+    int32_t kind;
+    bool residual, average;
+};
+cae_trainer *fuzz_trainer(cae_context *context, struct fuzz_training how);
 
 struct fuzz_bytes {
     uint8_t *data;
@@ -107,6 +112,8 @@ double fuzz_work(const cae_model *model, int32_t part, int height, int width);
 /* Run each part on an image of height x width: sizes that do not fit, and the one that does when the
  * work for it is small. */
 void fuzz_run_model(cae_context *context, const cae_model *model, int height, int width);
+/* Ask for its threshold, and score such an image as it was calibrated, when it fits and is small. */
+void fuzz_score_model(cae_context *context, const cae_model *model, int height, int width);
 /* As ONNX, each part, twice the same. */
 void fuzz_export_model(cae_context *context, const cae_model *model);
 

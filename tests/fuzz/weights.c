@@ -10,7 +10,7 @@ enum { PARAMETERS = 39 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cae_context *context = fuzz_begin();
-    cae_model *model = fuzz_small_model(context);
+    cae_model *model = fuzz_small_model(context, false);
     const char *path = fuzz_file("weights", data, size);
     float before[PARAMETERS];
 

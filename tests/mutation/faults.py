@@ -56,6 +56,10 @@ fault('loss-huber-edge', 'kernels/loss.c', "Huber's linear part without its offs
       'delta * (size - 0.5f * delta)', 'delta * size', 'trainer')
 fault('loss-mse-factor', 'kernels/loss.c', 'the MSE gradient without its 2',
       '*slope = 2.0f * d;', '*slope = d;', 'trainer')
+fault('loss-charbonnier', 'kernels/loss.c', "Charbonnier's gradient without its root",
+      '*slope = d / root;', '*slope = d;', 'layers residual')
+fault('loss-cancels', 'kernels/loss.c', "Charbonnier's small losses cancel",
+      'd * d / (root + delta);', 'root - delta;', 'layers')
 fault('gemm-beta', 'kernels/gemm.c', 'the second half of a long sum overwrites the first',
       'b + b_skip, ldb, 1.0f, c, ldc);', 'b + b_skip, ldb, beta, c, ldc);', 'gemm')
 fault('gemm-limit', 'kernels/gemm.c', 'a product is cut one multiplication too late',
@@ -101,10 +105,20 @@ fault('tiled-seam', 'network/tiled.c', 'tiles leave out the last row of the imag
 fault('tiled-columns', 'network/tiled.c', 'tiles are counted by columns where rows are meant',
       'cae__plan_crop(plan, piece(tile / t->columns,', 'cae__plan_crop(plan, piece(tile * t->columns,',
       'boundaries')
+fault('tiled-residual', 'network/tiled.c', 'tiles add the corner of the input',
+      '(size_t)columns.first;\n            cae__add(y + at, x + at,', '(size_t)columns.first;\n            cae__add(y + at, x,', 'residual')
 fault('tiled-free', 'network/tiled.c', "the workers' plans are not freed",
-      'cae__plan_finish(&t.plans[i], context);', ';', 'oom engines context')
+      'cae__plan_finish(&t->plans[i], context);', ';', 'oom engines context')
 fault('inference-last-block', 'network/inference.c', 'the last block is taken for full',
       'left < plan->lanes ? (int)left : plan->lanes;', 'plan->lanes;', 'spec_model')
+fault('inference-residual', 'network/inference.c', 'only the first image of a block is added',
+      'cae__add(y, x, run->y_length * (size_t)used);', 'cae__add(y, x, run->y_length);', 'residual')
+fault('plan-residual', 'network/plan.c', 'training sees f(x) alone',
+      'if (plan->residual) /* its last', 'if (0) /* its last', 'residual parity')
+fault('model-adds', 'network/network.h', 'the decoder adds its input, too',
+      'return model->residual && part == CAE_PART_WHOLE;', 'return model->residual && part != CAE_PART_ENCODER;', 'residual')
+fault('spec-complete', 'network/spec.c', 'channels of a residual connection need not agree',
+      'if (last->out_channels != first->in_channels)', 'if (0)', 'residual')
 fault('inference-free', 'network/inference.c', 'the plan of a call is not freed',
       'cae__plan_finish(&run.plan, context);', ';', 'oom context spec_model')
 fault('direct-reversed', 'network/engine_direct.c', 'a scatter meets its taps in order',
@@ -154,7 +168,14 @@ fault('json-utf8', 'formats/json_read.c', 'overlong UTF-8 is taken', "s[0] < 0xc
 fault('json-escape', 'formats/json_write.c', 'a backslash is not escaped',
       " && c != '\\\\';", ';', 'json')
 fault('architecture-encoder', 'formats/architecture.c', 'an encoder longer than the network is taken',
-      'encoder < 1 || (uint64_t)encoder > layers->count', 'encoder < 1', 'files')
+      'encoder < 1 || (uint64_t)encoder > layers->count)', 'encoder < 1)', 'files')
+fault('architecture-residual', 'formats/architecture.c', 'a residual connection may hide in version 1',
+      'if (version != (residual ? RESIDUAL : PLAIN))', 'if (version != RESIDUAL && version != PLAIN)', 'files')
+fault('architecture-incomplete', 'formats/architecture.c', 'a residual connection in a file is not checked',
+      'return cae__spec_complete(context, spec) == CAE_OK ? CAE_OK : CAE_ERR_FORMAT;', 'return CAE_OK;', 'files')
+fault('model-file-residual', 'formats/model_file.c', 'a checkpoint may be of a network that adds nothing',
+      ' &&\n                spec->residual == model->residual;', ';', 'checkpoint')
+fault('onnx-residual', 'formats/onnx.c', 'the input is not added', 'if (residual) {', 'if (0) {', 'onnx')
 fault('architecture-slope', 'formats/architecture.c', 'the slope is not read',
       'l->slope = float_of((uint32_t)slope_bits);', ';', 'files')
 fault('model-file-nan', 'formats/model_file.c', 'a weight in a file may be NaN',
@@ -198,8 +219,8 @@ fault('schedule-warmup', 'training/schedule.c', 'warm-up begins with a rate of 0
       'return (double)step / (double)o->warmup_steps;', 'trainer')
 fault('schedule-cosine', 'training/schedule.c', 'the cosine goes up again after its end',
       'u < 1.0 ? u : 1.0', 'u', 'trainer')
-fault('trainer-epoch', 'training/trainer.c', 'every epoch is shuffled alike',
-      'o->seed, (uint64_t)trainer->now.epoch);', 'o->seed, 0);', 'trainer checkpoint')
+fault('trainer-epoch', 'training/visit.c', 'every epoch is shuffled alike',
+      'o->seed, (uint64_t)trainer->now.epoch);', 'o->seed, 0);', 'trainer visit checkpoint')
 fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone',
       'block < blocks; block += trainer->slots)', 'block < trainer->slots; block += trainer->slots)',
       'trainer engines')
@@ -212,9 +233,33 @@ fault('trainer-last-batch', 'training/trainer.c', "the last batch's mean is over
 fault('trainer-workspaces', 'training/trainer.c', 'there is one workspace too few',
       'while (trainer->workers < wanted) {', 'while (trainer->workers < wanted - (wanted > 1)) {',
       'context trainer engines')
-fault('trainer-seed', 'training/trainer.c', 'noise is drawn with the next seed',
-      '\n                                                    (float)o->noise_sigma, o->seed,\n',
-      '\n                                                    (float)o->noise_sigma, o->seed + 1,\n', 'noise')
+fault('trainer-seed', 'training/visit.c', 'noise is drawn with the next seed',
+      'trainer->options.seed,\n                                                    (uint32_t)trainer->now.epoch, names);',
+      'trainer->options.seed + 1,\n                                                    (uint32_t)trainer->now.epoch, names);',
+      'trainer visit')
+fault('visit-epoch', 'training/visit.c', 'an image lies alike in every epoch',
+      '((uint64_t)trainer->now.epoch & 0xffffff) << 40 |', '', 'visit residual')
+fault('visit-coins', 'training/visit.c', 'the ways are tossed with the same coin',
+      '(int)(cae__stream_next(&stream) & (uint32_t)trainer->options.augment)',
+      '(cae__stream_next(&stream) & 1 ? trainer->options.augment : 0)', 'visit')
+fault('visit-sigma', 'training/visit.c', 'sigmas reach from 0 to the largest',
+      '(o->noise_sigma + (o->noise_sigma_max - o->noise_sigma) *', '(0.0 + (o->noise_sigma_max - 0.0) *', 'visit residual')
+fault('visit-lane', 'training/visit.c', 'all images of a block lie as the first',
+      'ways[lane] = visit.way;', 'ways[lane] = lane ? ways[0] : visit.way;', 'visit residual')
+fault('trainer-transpose', 'training/trainer.c', 'images that are not square are transposed',
+      'CAE_AUGMENT_TRANSPOSE) &&\n        dataset->height != dataset->width)', 'CAE_AUGMENT_TRANSPOSE) &&\n        0)', 'trainer')
+fault('trainer-noisy', 'training/trainer.c', 'noise between 0 and a sigma is none',
+      'o.noise_sigma > 0.0 || o.noise_sigma_max > 0.0;', 'o.noise_sigma > 0.0;', 'visit')
+fault('average-warmup', 'training/average.c', 'the average does not warm up',
+      'fmin(most, (1.0 + t) / (10.0 + t))', 'most', 'average')
+fault('average-float', 'training/average.c', 'an average is infinite where a difference is',
+      '(float)(decay * (double)old[i] + part * (double)w[i]);', 'old[i] + (float)part * (w[i] - old[i]);', 'average')
+fault('average-undo', 'training/trainer.c', 'a harmful update stays in the average',
+      'if (undone) {\n        cae__average_exchange(trainer);', 'if (undone) {', 'average')
+fault('checkpoint-average', 'training/checkpoint.c', 'the average in a file is not taken over',
+      'memcpy(trainer->average, flats +', 'memcpy(flats, flats +', 'average')
+fault('checkpoint-averaged', 'training/checkpoint.c', 'a trainer that averages goes on without an average',
+      'if (own->average && !found->average)', 'if (0)', 'average')
 fault('checkpoint-moments', 'training/checkpoint.c', "both moments are read from the first",
       'context, file, moment_prefixes[i]);', 'context, file, moment_prefixes[0]);', 'checkpoint')
 fault('checkpoint-updates', 'training/checkpoint.c', "the number of updates is not taken over",
@@ -222,7 +267,9 @@ fault('checkpoint-updates', 'training/checkpoint.c', "the number of updates is n
 fault('checkpoint-position', 'training/checkpoint.c', 'a position beyond the dataset is taken',
       's->position < 0 || s->position >= s->images)', 's->position < 0)', 'checkpoint')
 fault('checkpoint-version', 'training/checkpoint.c', 'a later version is read as if it were ours',
-      'if (version != STATE_VERSION)', 'if (0)', 'boundaries checkpoint')
+      'if (version != (s->average ? AVERAGED : PLAIN))', 'if (0)', 'boundaries checkpoint average')
+fault('evaluate-residual', 'training/evaluate.c', 'a residual model is judged by f(x)',
+      'if (plan->residual)\n        cae__add(result, other,', 'if (0)\n        cae__add(result, other,', 'residual')
 fault('evaluate-order', 'training/evaluate.c', 'the noisy figures are those of the output',
       'judge(e->figures[first + lane].noisy,', 'judge(e->figures[first + lane].output,', 'metrics trainer')
 fault('evaluate-seed', 'training/evaluate.c', "evaluation draws training's noise",
@@ -238,15 +285,22 @@ fault('permute-epoch', 'random/permutation.c', "the epoch's upper half is lost",
       '(uint32_t)epoch, (uint32_t)(epoch >> 32),', '(uint32_t)epoch, 0,', 'random boundaries')
 fault('noise-quadrant', 'random/noise.c', 'the cosine has the wrong sign in two quadrants',
       '*cosine = (q + 1) & 2 ? -x : x;', '*cosine = q & 2 ? -x : x;', 'random')
+fault('noise-lanes', 'random/noise.c', "every lane has the first one's sigma",
+      'chunk->sigma[i] = sigmas[i % lanes];', 'chunk->sigma[i] = sigmas[0];', 'random visit')
 fault('noise-image', 'random/noise.c', "an image's number is cut to 32 bits",
       '(images[i % lanes] >> 32 & 0xffffffu)', '0', 'random noise')
 fault('ssim-correction', 'metrics/ssim.c', 'population moments where sample moments belong',
       '.correction = 49.0 / 48.0}', '.correction = 1.0}', 'metrics')
-fault('ssim-constant', 'metrics/ssim.c', 'C2 is C1', '0.03 * data_range * (0.03 * data_range)',
-      '0.01 * data_range * (0.01 * data_range)', 'metrics')
+fault('ssim-constant', 'metrics/ssim.c', 'C2 is C1', '#define K2 0.03', '#define K2 0.01', 'metrics')
+fault('model-residual-start', 'network/model.c', 'the last layer before a residual connection begins large',
+      '#define RESIDUAL_START 0.1', '#define RESIDUAL_START 1.0', 'residual')
 fault('psnr-log', 'metrics/psnr.c', 'twice the decibels', '10.0 * log10(', '20.0 * log10(', 'metrics')
 fault('dataset-nhwc', 'data/dataset.c', 'channels and pixels change places',
-      'return i % plane * channels + i / plane;', 'return i / plane * channels + i % plane;', 'dataset')
+      '.plane = planes ? h * w : 1, .row', '.plane = planes ? h * w : h * w, .row', 'dataset')
+fault('dataset-transpose', 'data/dataset.c', 'a transposed image is flipped after and not before',
+      'start += (h - 1) * walk.row;\n        walk.row = -walk.row;', 'start += (h - 1) * row;\n        walk.row = transpose ? walk.row : -walk.row;', 'visit')
+fault('dataset-mirror', 'data/dataset.c', 'a mirrored row begins one value late',
+      'start += (w - 1) * walk.pixel;', 'start += w * walk.pixel;', 'visit')
 fault('dataset-slice', 'data/dataset.c', 'a slice may pass the end',
       'first >= dataset->count || count > dataset->count - first)', 'first >= dataset->count)', 'dataset')
 fault('dataset-slice-of-one', 'data/dataset.c', 'a slice of one image is refused',
@@ -288,7 +342,7 @@ fault('arithmetic-denormals', 'base/arithmetic.c', 'denormal numbers are compute
 fault('arithmetic-host', 'base/arithmetic.c', "the host's environment is not put back",
       'fesetenv(host);', '', 'trouble')
 fault('inference-overlap', 'network/inference.c', 'an output may overlap its input',
-      'run->count > 0 && overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
+      'run->count > 0 && cae__overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
 fault('pool-signals', 'base/system_posix.c', "workers take the host's signals",
       'pthread_sigmask(SIG_SETMASK, &all, &signals->before);',
       'pthread_sigmask(SIG_SETMASK, NULL, &signals->before);',
@@ -315,3 +369,80 @@ fault('context-twice', 'base/context.c', 'a second destroy drops another referen
       '!atomic_exchange_explicit(&h->given_back, true, memory_order_relaxed)', 'true', 'handles')
 fault('context-fail-log', 'base/error.c', 'a log callback that is not there is called',
       'if (!context || !context->log)', 'if (!context)', 'system context')
+
+# --- Scores -----------------------------------------------------------------------------------------
+
+fault('score-halo', 'scoring/error_map.c', 'a band begins its blur at its own first row',
+      'int ready = first > map->radius_h ? first - map->radius_h : 0;', 'int ready = first;', 'scorer')
+fault('score-border', 'scoring/error_map.c', 'rows beyond the frame count',
+      'const float rows = (float)count;', 'const float rows = (float)kept;', 'scorer')
+fault('score-channels', 'scoring/error_map.c', 'the map is a sum over channels',
+      'to[i] /= channels;', ';', 'scorer')
+fault('score-tail', 'scoring/error_map.c', 'the sum leaves out what is no multiple of eight',
+      'for (int k = 0; i < count; i++, k++)', 'for (int k = 0; i + 8 < count; i++, k++)', 'scorer')
+fault('score-nan', 'scoring/error_map.c', 'a NaN with a sign is no peak',
+      'bits & 0x7fffffff', 'bits', 'scorer')
+fault('score-scratch', 'scoring/scorer.c', 'scratch is not asked for again when there are more threads',
+      'cae__workers(context, tiles) > s->tiling.workers', '0', 'scorer oom')
+fault('score-bind', 'scoring/scorer.c', 'a scorer keeps the parameters that it was made with',
+      'if (s->revision == s->model->revision)', 'if (s->revision <= s->model->revision)', 'scorer')
+fault('score-bind-tiles', 'scoring/scorer.c', 'tiles keep the parameters that they were made with',
+      'cae__tiling_bind(&s->tiling, s->model, CAE_PART_WHOLE);', ';', 'scorer')
+fault('score-calibrated', 'scoring/scorer.c', 'a scorer without options forgets what the model was calibrated with',
+      'o.kind = calibration->kind;', ';', 'scorer')
+fault('score-overlap', 'scoring/scorer.c', 'a map may overlap its frame',
+      'map && cae__overlap(x, x_count, map, map_count)', '0', 'scorer')
+fault('score-release', 'scoring/scorer.c', 'a scorer does not give its model back',
+      'cae__model_release(scorer->model);', ';', 'scorer oom')
+fault('calibrate-quantile', 'scoring/calibrate.c', 'the quantile is the score below',
+      'sorted[below] + step * part', 'sorted[below]', 'scorer')
+fault('calibrate-stale', 'network/model.c', 'a threshold outlives its parameters',
+      'model->calibration.images > 0 && model->calibration_revision == model->revision',
+      'model->calibration.images > 0', 'scorer')
+fault('calibrate-finite', 'scoring/calibrate.c', 'a score that is not finite counts',
+      'if (!cae__is_not_negative(scores[i]))', 'if (0)', 'scorer')
+fault('threshold-smoothing', 'formats/calibration.c', 'any smoothing is taken from a file',
+      'smoothing < 0 || smoothing > CAE__MOST_SMOOTHING ||', '', 'scorer')
+
+# --- Images -------------------------------------------------------------------------------------
+
+fault('npy-swapped', 'images/npy.c', 'numbers in the other byte order stay in it',
+      'if (element.swapped)', 'if (element.swapped && element.size == 8)', 'arrays')
+fault('npy-fortran', 'images/npy.c', 'Fortran order is taken for C order',
+      'header->fortran && header->rank > 1', 'header->fortran && header->rank > 8', 'arrays')
+fault('npy-size', 'images/npy.c', 'a file may have more numbers than its shape',
+      'if (size != expected)', 'if (size < expected)', 'arrays')
+fault('npy-header', 'images/npy.c', 'a header that goes beyond the file is read',
+      'size - *start < length)', 'size - *start + 64 < length)', 'arrays')
+fault('png-cut-off', 'images/png.c', 'a file may end behind its pixels',
+      'png_read_end(coder->png, NULL);', ';', 'arrays')
+fault('png-expand', 'images/png.c', 'palettes stay what they are',
+      'png_set_expand(png);', ';', 'arrays')
+fault('png-swap', 'images/png.c', '16 bits stay big-endian',
+      'if (bits == 16 && is_little())\n        png_set_swap(png);', ';', 'arrays')
+fault('jpeg-warnings', 'images/jpeg.c', 'damage is only warned of',
+      'if (level < 0 && code', 'if (level < -1 && code', 'arrays folder')
+fault('jpeg-orientation', 'images/jpeg.c', 'what lies on its left side is put on its right',
+      'case 6: return (struct turn){height - 1, -1, height};', 'case 6: return (struct turn){last - height + 1, 1, -height};',
+      'arrays folder')
+fault('jpeg-band', 'images/jpeg.c', 'each band is turned to where the first went',
+      '(turn.first + (y + i) * turn.down', '(turn.first + i * turn.down', 'arrays')
+fault('image-ratio', 'images/array.c', 'headers are believed whatever the size of the file',
+      '(uint64_t)(height * width / most) > size', '(uint64_t)(height * width / most) > size << 20', 'arrays')
+fault('planes-clip', 'images/planes.c', 'values above the range wrap around',
+      'scaled < most ? scaled : most', 'scaled', 'arrays')
+fault('planes-order', 'images/planes.c', 'planes of 16 bits take the channels of the next pixel',
+      'planes[i] = (float)values[i * channels + c]', 'planes[i] = (float)values[i * channels + (channels - 1 - c)]',
+      'arrays')
+fault('folder-order', 'images/walk.c', 'files come as the file system has them',
+      'qsort(files->list, count, sizeof *files->list, by_name);', ';', 'folder')
+fault('folder-gaps', 'images/folder.c', 'the crops of what was left out stay',
+      'if (file->first != d->count)', 'if (file->first < d->count)', 'folder')
+fault('folder-last-place', 'images/folder.c', 'the last row is never taken',
+      'image->shape[0] - o->height + 1)', 'image->shape[0] - o->height + (image->shape[0] == o->height))', 'folder')
+fault('folder-share', 'images/folder.c', 'the memory allowed may be passed by a file',
+      'if (crops_in_all(folder, middle, room) > room)', 'if (crops_in_all(folder, middle - 1, room) > room)', 'folder')
+fault('folder-luma', 'images/folder.c', 'grey is the mean of colours',
+      '299 * byte_at(image, at) + 587 *', '443 * byte_at(image, at) + 443 *', 'folder')
+fault('look-length', 'images/look.c', 'a segment is taken for two bytes shorter',
+      '(long)number(segment, 2) - 2;', '(long)number(segment, 2) - 4;', 'folder')

@@ -38,21 +38,23 @@ static void parse_layer(struct network *net, const char *line)
     s->activation = parse_activation(act);
 }
 
-/* "run adam kind adam lr 0.002 momentum 0 nesterov 0 decay 0 clip 0" */
+/* "run adam kind adam lr 0.002 momentum 0 nesterov 0 decay 0 clip 0", and perhaps " loss charbonnier" */
 static void parse_run(struct network *net, const char *line)
 {
     static const char *const kinds[] = {"sgd", "adam", "adamw"};
     struct run *r = &net->runs[net->run_count++];
     cae_optimizer_options *o = &r->optimizer;
-    char kind[16];
+    char kind[16], loss[16];
     int nesterov, fields;
 
     ck_assert_int_eq(cae_optimizer_options_init(o, sizeof *o), CAE_OK);
-    fields = sscanf(line, "run %63s kind %15s lr %lf momentum %lf nesterov %d decay %lf clip %lf",
+    fields = sscanf(line, "run %63s kind %15s lr %lf momentum %lf nesterov %d decay %lf clip %lf "
+                    "loss %15s",
                     r->name, kind, &o->learning_rate, &o->momentum, &nesterov, &o->weight_decay,
-                    &r->clip);
-    if (fields != 7)
-        ck_abort_msg("run line with %d of 7 fields: %s", fields, line);
+                    &r->clip, loss);
+    if (fields != 7 && !(fields == 8 && strcmp(loss, "charbonnier") == 0))
+        ck_abort_msg("run line with %d of 7 or 8 fields: %s", fields, line);
+    r->loss = fields == 8 ? CAE_LOSS_CHARBONNIER : CAE_LOSS_MSE;
     o->nesterov = nesterov;
     o->kind = -1;
     for (int i = 0; i < 3; i++)
@@ -69,8 +71,11 @@ static void parse_line(struct network *net, const char *line)
     } else if (strncmp(line, "run ", 4) == 0) {
         ck_assert_int_lt(net->run_count, FIXTURE_RUNS);
         parse_run(net, line);
+    } else if (strcmp(line, "residual") == 0) {
+        net->residual = 1;
     } else if (sscanf(line, "encoder %d", &net->encoder) != 1 &&
-               sscanf(line, "huber %lf", &net->huber_delta) != 1) {
+               sscanf(line, "huber %lf", &net->huber_delta) != 1 &&
+               sscanf(line, "epsilon %lf", &net->epsilon) != 1) {
         ck_abort_msg("line of a description: %s", line);
     }
 }
@@ -231,6 +236,7 @@ cae_model *fixture_model(const struct fixture *f, cae_context *context)
         if (i + 1 == net->encoder)
             assert_ok(context, cae_spec_end_encoder(spec));
     }
+    assert_ok(context, cae_spec_set_residual(spec, net->residual));
     assert_ok(context, cae_model_create(&model, context, spec, 1));
     cae_spec_destroy(spec);
 

@@ -17,13 +17,15 @@ struct run {
     char name[FIXTURE_NAME];
     cae_optimizer_options optimizer;
     double clip;
+    int32_t loss;
 };
 
 struct network {
     int encoder, layer_count, run_count; /* the first `encoder` layers make the latent */
     struct layer layers[FIXTURE_LAYERS];
     struct run runs[FIXTURE_RUNS];
-    double huber_delta;
+    double huber_delta, epsilon;
+    int residual;
 };
 
 struct fixture {

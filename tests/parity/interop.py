@@ -56,6 +56,7 @@ CALLS = {
     "cae_spec_destroy": (None, [handle]),
     "cae_spec_add_conv": (i32, [handle, i32, i32, ctypes.POINTER(ConvOptions)]),
     "cae_spec_add_conv_transpose": (i32, [handle, i32, i32, ctypes.POINTER(ConvOptions)]),
+    "cae_spec_set_residual": (i32, [handle, i32]),
     "cae_model_create": (i32, [out_handle, handle, handle, u64]),
     "cae_model_destroy": (None, [handle]),
     "cae_model_output_shape": (i32, [ctypes.POINTER(i32)] * 3 + [handle, handle, i32, i32, i32]),
@@ -102,9 +103,10 @@ class Library:
     def call(self, name, *arguments):
         self.check(getattr(self.c, name)(*arguments), name)
 
-    def model(self, layers, seed):
+    def model(self, layers, seed, residual=False):
         """A model from layers as make_fixtures.py describes them."""
         spec = self.create("cae_spec_create", self.context)
+        self.call("cae_spec_set_residual", spec, int(residual))
         for l in layers:
             o = ConvOptions()
             self.call("cae_conv_options_init", ctypes.byref(o), ctypes.sizeof(o))
@@ -177,9 +179,10 @@ def relative_error(actual, expected):
 
 def network_shapes():
     """Networks of the fixtures, with sizes that fit them besides the ones there."""
-    from make_fixtures import NETWORKS
+    from make_fixtures import NETWORKS, RESIDUAL
     for name, (batch, height, width, _, layers, _, _) in NETWORKS.items():
-        yield name, layers, ((batch, height, width), (1, height + 6, width + 12))
+        yield (name, layers, name in RESIDUAL,
+               ((batch, height, width), (1, height + 6, width + 12)))
 
 
 def check_outputs(report, library, model, twin, layers, shapes, heading, name):
@@ -197,11 +200,11 @@ def check_outputs(report, library, model, twin, layers, shapes, heading, name):
 def library_to_pytorch(report, library, directory):
     from make_fixtures import build
     from safetensors.torch import load_file
-    for name, layers, shapes in network_shapes():
+    for name, layers, residual, shapes in network_shapes():
         path = os.path.join(directory, name + ".safetensors")
-        model = library.model(layers, 7)
+        model = library.model(layers, 7, residual)
         library.call("cae_model_save", model, path.encode())
-        twin = build(layers)
+        twin = build(layers, residual)
         twin.load_state_dict(load_file(path), strict=True)
         check_outputs(report, library, model, twin, layers, shapes, "library -> PyTorch output",
                       name)
@@ -216,10 +219,10 @@ def pytorch_to_library(report, library, directory):
     import torch
     from make_fixtures import build
     from safetensors.torch import save_file
-    for name, layers, shapes in network_shapes():
+    for name, layers, residual, shapes in network_shapes():
         torch.manual_seed(11)
-        twin = build(layers)
-        model = library.model(layers, 1)
+        twin = build(layers, residual)
+        model = library.model(layers, 1, residual)
         for metadata in (None, {"format": "pt"}):  # both are usual
             path = os.path.join(directory, "twin.safetensors")
             save_file(twin.state_dict(), path, metadata)
@@ -269,12 +272,12 @@ def same_bytes(report, library, directory):
     """The file is what safetensors writes for the same tensors and metadata. safetensors keeps
     metadata in a hash map and writes it in a random order, anew each time: it is asked until the
     order is the library's."""
-    from make_fixtures import NETWORKS
+    from make_fixtures import NETWORKS, RESIDUAL
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
-    for name in ("reference", "no_bias", "wide"):
+    for name in ("reference", "no_bias", "wide", "residual"):
         ours, theirs = (os.path.join(directory, f + ".safetensors") for f in ("ours", "theirs"))
-        model = library.model(NETWORKS[name][4], 9)
+        model = library.model(NETWORKS[name][4], 9, name in RESIDUAL)
         library.call("cae_model_save", model, ours.encode())
         library.c.cae_model_destroy(model)
         with safe_open(ours, "pt") as file:

@@ -3,7 +3,7 @@
 
 Regenerate with one command, from anywhere; it needs torch and safetensors, and two minutes:
 
-    python3 tests/parity/make_fixtures.py
+    python3 tests/parity/make_fixtures.py [NAME...]
 
 Every network below is an auto-encoder that maps an image onto its own shape, so that it can be
 trained. PyTorch runs it in float64 from float32 weights and images; what is compared tightly is
@@ -12,7 +12,7 @@ then our error, not the sum of two. A file holds
     x                       [N][C][H][W] F32 in [-1, 1]: smooth waves and a little noise
     0.weight, 0.bias, ...   initial parameters, names and layouts of nn.Sequential
     latent, y               output of the encoder and of the whole
-    loss.<loss>             F64, one value, for mse, l1, huber
+    loss.<loss>             F64, one value, for mse, l1, huber, and for charbonnier in the newer ones
     grad.<loss>.<name>      gradient of that loss with respect to each parameter
     traj.<run>              F64, the loss of each of 100 full-batch optimizer steps, before its update
     final.<run>.<name>      parameters after the run, for FINAL_RUNS
@@ -25,6 +25,8 @@ random order), lines of text in the order parity.c reads them:
     convt ...
     huber 0.5
     run adam kind adam lr 0.002 momentum 0 nesterov 0 decay 0 clip 0
+
+and where there are such, lines "residual", "epsilon 0.05", and a run's "loss charbonnier" at its end.
 
 Seeds are fixed. A seed is passed over when a pre-activation or a difference lies so close to a
 corner of ReLU, L1 or Huber that float32 could fall on the other side of it: one pixel on the wrong
@@ -44,6 +46,7 @@ from torch import nn
 STEPS = 100
 LOSSES = ("mse", "l1", "huber")
 HUBER_DELTA = 0.5  # both branches occur
+EPSILON = 0.05     # Charbonnier's
 CORNER = 2e-6      # smallest distance from a corner that counts as safe for gradients
 PATH_CORNER = 4e-7 # the same at every step of FINAL_RUNS: a hundred times as many occasions
 APART = 5e-4       # smallest relative difference of two trajectories; parity.c allows 1e-4
@@ -59,6 +62,8 @@ RUNS = {
     "adamw": dict(kind="adamw", lr=0.002, decay=0.1),
     "clip": dict(kind="adam", lr=0.002, clip=0.05),
     "clip_sgd": dict(kind="sgd", lr=0.5, momentum=0.5, clip=0.05),
+    "charbonnier": dict(kind="adam", lr=0.0005, loss="charbonnier"),
+    "charbonnier_momentum": dict(kind="sgd", lr=0.01, momentum=0.9, loss="charbonnier"),
 }
 FINAL_RUNS = ("nesterov", "adam")
 
@@ -85,7 +90,8 @@ def convt(*args, **options):
 REFERENCE = [conv(3, 8, 3, "relu"), conv(8, 8, 3, "relu"), convt(8, 8, 3, "relu"), convt(8, 3, 3)]
 
 # name: (batch, height, width, encoder layers, layers, runs, losses with gradients)
-ALL = tuple(RUNS)
+ALL = tuple(name for name, run in RUNS.items() if "loss" not in run)
+NEWER = tuple(name for name, run in RUNS.items() if "loss" in run)
 NETWORKS = {
     "reference": (4, 12, 12, 2, REFERENCE, ALL, LOSSES),
     # The real size: every blocking boundary of a 32-pixel row; too large to keep a trajectory of.
@@ -136,7 +142,16 @@ NETWORKS = {
     "wide": (17, 10, 10, 2, [
         conv(3, 17, 3, "relu"), conv(17, 19, 3, "relu"), convt(19, 17, 3, "relu"),
         convt(17, 3, 3)], ("momentum", "adamw"), ("mse",)), # too many corners for FINAL_RUNS
+    "residual": (4, 10, 10, 2, [
+        conv(3, 8, 3, "relu", padding=1), conv(8, 7, 3, "relu", padding=1),
+        convt(7, 8, 3, "relu", padding=1), convt(8, 3, 3, padding=1)], NEWER,
+        LOSSES + ("charbonnier",)),
+    "residual_strided": (11, 8, 12, 1, [
+        conv(2, 6, (3, 5), "leaky", 0.1, stride=2, padding=(1, 2)),
+        conv(6, 5, 1, "tanh"),
+        convt(5, 2, (3, 5), stride=2, padding=(1, 2), outpad=1)], NEWER, LOSSES + ("charbonnier",)),
 }
+RESIDUAL = ("residual", "residual_strided")  # y = x + f(x)
 
 
 def module(l):
@@ -152,12 +167,17 @@ def activation(l):
             "sigmoid": nn.Sigmoid()}[l["act"]]
 
 
-def build(layers):
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def build(layers, residual=False):
     """The twin of what parity.c builds: each activation is a module of its own."""
     modules = []
     for l in layers:
         modules += [m for m in (module(l), activation(l)) if m is not None]
-    return nn.Sequential(*modules)
+    return (Residual if residual else nn.Sequential)(*modules)
 
 
 def encoder_length(layers, encoder):
@@ -165,8 +185,8 @@ def encoder_length(layers, encoder):
     return sum(2 if l["act"] != "none" else 1 for l in layers[:encoder])
 
 
-def describe(layers, encoder, runs):
-    lines = ["encoder %d" % encoder]
+def describe(layers, encoder, runs, residual, losses):
+    lines = ["encoder %d" % encoder] + ["residual"] * residual
     for l in layers:
         lines.append(
             "%s %d %d kernel %d %d stride %d %d padding %d %d dilation %d %d outpad %d %d "
@@ -174,15 +194,21 @@ def describe(layers, encoder, runs):
                                    *l["padding"], *l["dilation"], *l["outpad"], l["bias"],
                                    l["act"], l["slope"]))
     lines.append("huber %g" % HUBER_DELTA)
+    lines += ["epsilon %g" % EPSILON] * ("charbonnier" in losses)
     for name in runs:
         r = collections.defaultdict(int, RUNS[name])
-        lines.append("run %s kind %s lr %g momentum %g nesterov %d decay %g clip %g" % (
-            name, r["kind"], r["lr"], r["momentum"], r["nesterov"], r["decay"], r["clip"]))
+        lines.append("run %s kind %s lr %g momentum %g nesterov %d decay %g clip %g%s" % (
+            name, r["kind"], r["lr"], r["momentum"], r["nesterov"], r["decay"], r["clip"],
+            " loss " + r["loss"] if r["loss"] else ""))
     return "\n".join(lines) + "\n"
 
 
+def charbonnier(y, target):
+    return (((y - target) ** 2 + EPSILON ** 2).sqrt() - EPSILON).mean()
+
+
 def loss_of(name):
-    return {"mse": nn.MSELoss(), "l1": nn.L1Loss(),
+    return {"mse": nn.MSELoss(), "l1": nn.L1Loss(), "charbonnier": charbonnier,
             "huber": nn.HuberLoss(delta=HUBER_DELTA)}[name]
 
 
@@ -203,7 +229,7 @@ def distance_to_corner(net, x):
             if isinstance(m, (nn.ReLU, nn.LeakyReLU)):
                 nearest = min(nearest, value.abs().min().item())
             value = m(value)
-    return nearest, value
+    return nearest, value + x if isinstance(net, Residual) else value
 
 
 def keeps_clear(net, x):
@@ -227,11 +253,11 @@ def images(batch, channels, height, width):
     return x.clamp(-1, 1).float().double()
 
 
-def candidates(index, batch, height, width, layers):
+def candidates(index, batch, height, width, layers, residual):
     """Networks and images that keep clear of corners; exact in float32, held as float64."""
     for seed in range(1000 * index, 1000 * index + 1000):
         torch.manual_seed(seed)
-        net = build(layers).float().double()
+        net = build(layers, residual).float().double()
         x = images(batch, layers[0]["cin"], height, width)
         if net(x).shape != x.shape:
             sys.exit("network %d maps %s onto %s" % (index, x.shape, net(x).shape))
@@ -240,16 +266,16 @@ def candidates(index, batch, height, width, layers):
     sys.exit("network %d: no seed keeps clear of corners and chaos" % index)
 
 
-def train(run, layers, start, x):
+def train(run, layers, residual, start, x):
     """Losses of STEPS steps, the parameters after them, and the nearest corner on the way."""
-    net = build(layers).to(x.dtype)
+    net = build(layers, residual).to(x.dtype)
     net.load_state_dict(start)
     optimizer = optimizer_of(run, net.parameters())
     losses, nearest = [], float("inf")
     for _ in range(STEPS):
         nearest = min(nearest, distance_to_corner(net, x)[0])
         optimizer.zero_grad()
-        loss = nn.functional.mse_loss(net(x), x)
+        loss = loss_of(run.get("loss", "mse"))(net(x), x)
         loss.backward()
         if "clip" in run:
             torch.nn.utils.clip_grad_norm_(net.parameters(), run["clip"])
@@ -266,14 +292,14 @@ def calm(rough, final):
     return all((rough[k] - v).abs().max() <= CALM * v.abs().max() for k, v in final.items())
 
 
-def train_all(runs, layers, start, x):
+def train_all(runs, layers, residual, start, x):
     """Trajectories and final parameters by run; None when float32 could not follow."""
     trajectories, finals = {}, {}
     for name in sorted(runs, key=lambda r: r not in FINAL_RUNS):  # those that reject most first
-        trajectories[name], finals[name], nearest = train(RUNS[name], layers, start, x)
+        trajectories[name], finals[name], nearest = train(RUNS[name], layers, residual, start, x)
         if name in FINAL_RUNS and nearest < PATH_CORNER:
             return None
-        rough, rough_final, _ = train(RUNS[name], layers, start, x.float())
+        rough, rough_final, _ = train(RUNS[name], layers, residual, start, x.float())
         if difference(rough, trajectories[name]) > CALM:
             return None
         if name in FINAL_RUNS and not calm(rough_final, finals[name]):
@@ -291,9 +317,10 @@ def check_apart(name, trajectories):
 
 def make(index, name, directory):
     batch, height, width, encoder, layers, runs, losses = NETWORKS[name]
-    for net, x in candidates(index, batch, height, width, layers):
+    residual = name in RESIDUAL
+    for net, x in candidates(index, batch, height, width, layers, residual):
         start = {k: v.clone() for k, v in net.state_dict().items()}
-        trained = train_all(runs, layers, start, x)
+        trained = train_all(runs, layers, residual, start, x)
         if trained:
             break
     trajectories, finals = trained
@@ -302,7 +329,7 @@ def make(index, name, directory):
     tensors = {"x": x, **start}
     exact = {"traj." + run: torch.tensor(t, dtype=torch.float64) for run, t in trajectories.items()}
     with torch.no_grad():
-        tensors["latent"] = net[:encoder_length(layers, encoder)](x)
+        tensors["latent"] = nn.Sequential(*list(net)[:encoder_length(layers, encoder)])(x)
         tensors["y"] = net(x)
     for loss in losses:
         net.zero_grad()
@@ -316,7 +343,8 @@ def make(index, name, directory):
 
     path = os.path.join(directory, name + ".safetensors")
     tensors = {k: v.detach().float().contiguous() for k, v in tensors.items()}
-    save_file({**tensors, **exact}, path, {"description": describe(layers, encoder, runs)})
+    save_file({**tensors, **exact}, path, {"description": describe(layers, encoder, runs,
+                                                                   residual, losses)})
     print("%-16s %7d bytes  %s" % (name, os.path.getsize(path), "  ".join(
         "%s %.4f->%.4f" % (run, t[0], t[-1]) for run, t in sorted(trajectories.items()))), flush=True)
     return os.path.getsize(path)
@@ -326,7 +354,8 @@ def main():
     torch.set_num_threads(1)
     directory = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
     os.makedirs(directory, exist_ok=True)
-    total = sum(make(i, name, directory) for i, name in enumerate(NETWORKS))
+    chosen = sys.argv[1:] or list(NETWORKS)
+    total = sum(make(list(NETWORKS).index(name), name, directory) for name in chosen)
     print("%-16s %7d bytes" % ("together", total))
 
 

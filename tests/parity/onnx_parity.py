@@ -56,8 +56,8 @@ def one_layer(**changes):
 def networks():
     """Those of the fixtures, and every layer type alone with every option."""
     from interop import network_shapes
-    for name, layers, sizes in network_shapes():
-        yield name, layers, tuple(sizes) + ((5, sizes[0][1] + 12, sizes[0][2] + 24),)
+    for name, layers, residual, sizes in network_shapes():
+        yield name, layers, tuple(sizes) + ((5, sizes[0][1] + 12, sizes[0][2] + 24),), residual
     for kind in ("conv", "conv_transpose"):
         for act in ("none", "relu", "leaky", "tanh", "sigmoid"):
             yield (kind + " " + act, *one_layer(kind=kind, act=act, slope=0.3))
@@ -74,32 +74,38 @@ def modules(layers):
     return sum(1 if l["act"] == "none" else 2 for l in layers)
 
 
-def twin_of(library, model, layers, directory):
+def twin_of(library, model, layers, residual, directory):
     from make_fixtures import build
     from safetensors.torch import load_file
     path = os.path.join(directory, "weights.safetensors")
     library.call("cae_model_save", model, path.encode())
-    twin = build(layers)
+    twin = build(layers, residual)
     twin.load_state_dict(load_file(path), strict=True)
     return twin
 
 
 def compare(report, library):
+    from torch.nn import Sequential
     with tempfile.TemporaryDirectory() as directory:
-        for name, layers, sizes in networks():
-            model = library.model(layers, 7)
-            twin = twin_of(library, model, layers, directory)
+        for name, layers, sizes, *residual in networks():
+            residual = any(residual)
+            model = library.model(layers, 7, residual)
+            twin = twin_of(library, model, layers, residual, directory)
             half = (len(layers) + 1) // 2  # the encoder, when nothing else was said
             split = modules(layers[:half])
-            for part, own, twin_part in ((0, layers[:half], twin[:split]),
-                                         (1, layers[half:], twin[split:]), (2, layers, twin)):
+            parts = list(twin)
+            for part, own, twin_part in ((0, layers[:half], Sequential(*parts[:split])),
+                                         (1, layers[half:], Sequential(*parts[split:])),
+                                         (2, layers, twin)):
                 path = os.path.join(directory, "model.onnx")
                 if not own:
                     report.require(library.c.cae_model_export_onnx(model, part, path.encode()) < 0,
                                    "exported a part without layers")
                     continue
                 library.call("cae_model_export_onnx", model, part, path.encode())
-                check_file(report, path, "%s, %s" % (name, PARTS[part]))
+                graph = check_file(report, path, "%s, %s" % (name, PARTS[part])).graph
+                report.require([n.op_type for n in graph.node].count("Add") == (residual and part == 2),
+                               "%s, %s: another number of additions" % (name, PARTS[part]))
                 part_sizes = sizes
                 if part == 1:  # what the encoder makes of those sizes
                     part_sizes = [(n, *latent_size(library, model, h, w)) for n, h, w in sizes]

@@ -4,7 +4,7 @@
  * says how they came about and what is in them. For each, with every engine:
  *
  *   forward, encode, decode                                        FORWARD_TOLERANCE
- *   losses and gradients of MSE, L1 and Huber                      FORWARD_TOLERANCE
+ *   losses and gradients of MSE, L1, Huber and Charbonnier         FORWARD_TOLERANCE
  *   losses of 100 steps with every optimizer, parameters after     TRAJECTORY_TOLERANCE
  *
  * The definition in tests/ref is held to the same fixtures, more tightly.
@@ -29,7 +29,8 @@ enum { STEPS = 100, QUICK_STEPS = 2 };
 static const char *const fixtures[] = {
     "reference",    "reference_32",   "stride2_outpad", "dilation2",       "rectangular",
     "wide_padding", "pointwise",      "no_bias",        "holes",           "activations",
-    "one_channel",  "sigmoid_latent", "wide",           "outpad_dilation",
+    "one_channel",  "sigmoid_latent", "wide",           "outpad_dilation", "residual",
+    "residual_strided",
 };
 
 static const struct {
@@ -49,6 +50,7 @@ static const struct {
     {CAE_LOSS_MSE, REF_MSE, "mse"},
     {CAE_LOSS_L1, REF_L1, "l1"},
     {CAE_LOSS_HUBER, REF_HUBER, "huber"},
+    {CAE_LOSS_CHARBONNIER, REF_CHARBONNIER, "charbonnier"},
 };
 
 enum {
@@ -131,6 +133,8 @@ START_TEST(forward_encode_decode)
     judge(f->name, t.engine, "forward", relative_error(y, f->y, f->x_len), FORWARD_TOLERANCE);
     judge(f->name, t.engine, "encode", relative_error(latent, f->latent, f->latent_len),
           FORWARD_TOLERANCE);
+    for (size_t i = 0; f->net.residual && i < f->x_len; i++)
+        decoded[i] += f->x[i];
     judge(f->name, t.engine, "decode", relative_error(decoded, f->y, f->x_len),
           FORWARD_TOLERANCE);
     guarded_finish(y, "forward");
@@ -177,6 +181,7 @@ static cae_trainer *trainer_of(struct test_case *t, cae_optimizer *optimizer, in
     options.shuffle = 0;
     options.loss = loss;
     options.huber_delta = t->f.net.huber_delta;
+    options.epsilon = t->f.net.epsilon;
     options.clip_norm = clip;
     assert_ok(t->context,
               cae_trainer_create(&trainer, t->model, optimizer, t->dataset, &options));
@@ -285,7 +290,7 @@ static void check_run(struct test_case *t, const struct run *run)
     expected = fixture_doubles(&t->f, &steps, "traj.", run->name);
     ck_assert_uint_eq(steps, STEPS);
     assert_ok(t->context, cae_optimizer_create(&optimizer, t->model, &run->optimizer));
-    trainer = trainer_of(t, optimizer, CAE_LOSS_MSE, run->clip);
+    trainer = trainer_of(t, optimizer, run->loss, run->clip);
     if (test_quick())
         steps = QUICK_STEPS;
     for (size_t i = 0; i < steps; i++) {
@@ -427,6 +432,8 @@ static void pass_forward(struct pass *p, const struct fixture *f, const float *x
     for (int i = 0; i < f->net.layer_count; i++)
         ref_layer_forward(p->activations[i + 1], p->inputs[i], &f->net.layers[i].shape,
                           p->activations[i], p->weights[i], p->biases[i]);
+    for (size_t i = 0; f->net.residual && i < ref_in_len(&f->net.layers[0].shape); i++)
+        p->activations[f->net.layer_count][i] += (double)x[i];
 }
 
 /* Adds the gradients of one image; the mean runs over the batch, hence the division. */
@@ -435,8 +442,8 @@ static double pass_backward(struct pass *p, const struct fixture *f, int loss)
     const int last = f->net.layer_count;
     const size_t n = ref_out_len(&f->net.layers[last - 1].shape);
     double *dy = new_doubles(n), *dx;
-    double value = ref_loss(dy, loss, f->net.huber_delta, p->activations[last],
-                            p->activations[0], n);
+    double value = ref_loss(dy, loss, loss == REF_CHARBONNIER ? f->net.epsilon : f->net.huber_delta,
+                            p->activations[last], p->activations[0], n);
 
     for (size_t i = 0; i < n; i++)
         dy[i] /= (double)f->batch;

@@ -276,6 +276,75 @@ void ref_layer_backward(double *dx, double *dw, double *db, const struct ref_con
     free(dz);
 }
 
+/* --- Networks --------------------------------------------------------------------------------- */
+
+/* What lies between the layers: at[0] is x, at[i + 1] the output of layer i, before[i] the same
+ * before its activation. */
+struct passage {
+    double *at[REF_LAYERS + 1], *before[REF_LAYERS];
+};
+
+static double *new_array(size_t n)
+{
+    double *values = calloc(n ? n : 1, sizeof *values);
+
+    if (!values)
+        abort();
+    return values;
+}
+
+static struct passage pass_through(const struct ref_chain *c, const double *x)
+{
+    struct passage p = {{0}, {0}};
+
+    p.at[0] = new_array(ref_in_len(&c->layers[0]));
+    memcpy(p.at[0], x, ref_in_len(&c->layers[0]) * sizeof *x);
+    for (int i = 0; i < c->count; i++) {
+        p.at[i + 1] = new_array(ref_out_len(&c->layers[i]));
+        p.before[i] = new_array(ref_out_len(&c->layers[i]));
+        ref_layer_forward(p.at[i + 1], p.before[i], &c->layers[i], p.at[i], c->w[i], c->b[i]);
+    }
+    return p;
+}
+
+static void passage_free(struct passage *p)
+{
+    for (int i = 0; i <= REF_LAYERS; i++)
+        free(p->at[i]);
+    for (int i = 0; i < REF_LAYERS; i++)
+        free(p->before[i]);
+}
+
+void ref_chain_forward(double *y, const struct ref_chain *c, const double *x)
+{
+    struct passage p = pass_through(c, x);
+
+    for (size_t i = 0; i < ref_out_len(&c->layers[c->count - 1]); i++)
+        y[i] = p.at[c->count][i] + (c->residual ? x[i] : 0);
+    passage_free(&p);
+}
+
+/* x is a constant: what a residual connection adds has no parameter in it. */
+void ref_chain_backward(double *const *dw, double *const *db, const struct ref_chain *c,
+                        const double *x, const double *dy)
+{
+    const size_t n = ref_out_len(&c->layers[c->count - 1]);
+    struct passage p = pass_through(c, x);
+    double *gradient = new_array(n);
+
+    memcpy(gradient, dy, n * sizeof *dy);
+    for (int i = c->count; i-- > 0;) {
+        double *below = new_array(ref_in_len(&c->layers[i]));
+
+        ref_layer_backward(below, dw[i], db[i], &c->layers[i], p.at[i], c->w[i], p.before[i],
+                           gradient);
+        free(gradient);
+        gradient = below;
+    }
+    free(gradient);
+    passage_free(&p);
+}
+
 /* --- Losses ----------------------------------------------------------------------------------- */
 
 static double sign(double d)
@@ -290,6 +359,8 @@ static double loss_value(int loss, double delta, double d)
         return fabs(d);
     case REF_HUBER:
         return fabs(d) < delta ? d * d / 2 : delta * (fabs(d) - delta / 2);
+    case REF_CHARBONNIER:
+        return sqrt(d * d + delta * delta) - delta;
     default:
         return d * d;
     }
@@ -302,20 +373,22 @@ static double loss_derivative(int loss, double delta, double d)
         return sign(d);
     case REF_HUBER:
         return fabs(d) < delta ? d : delta * sign(d);
+    case REF_CHARBONNIER:
+        return d / sqrt(d * d + delta * delta);
     default:
         return 2 * d;
     }
 }
 
-double ref_loss(double *dy, int loss, double huber_delta, const double *y, const double *target,
+double ref_loss(double *dy, int loss, double delta, const double *y, const double *target,
                 size_t n)
 {
     double sum = 0;
 
     for (size_t i = 0; i < n; i++) {
-        sum += loss_value(loss, huber_delta, y[i] - target[i]);
+        sum += loss_value(loss, delta, y[i] - target[i]);
         if (dy)
-            dy[i] = loss_derivative(loss, huber_delta, y[i] - target[i]) / (double)n;
+            dy[i] = loss_derivative(loss, delta, y[i] - target[i]) / (double)n;
     }
     return sum / (double)n;
 }

@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 enum ref_activation { REF_NONE, REF_RELU, REF_LEAKY_RELU, REF_TANH, REF_SIGMOID };
-enum ref_loss { REF_MSE, REF_L1, REF_HUBER };
+enum ref_loss { REF_MSE, REF_L1, REF_HUBER, REF_CHARBONNIER };
 enum ref_ssim { REF_GAUSSIAN11, REF_UNIFORM7 };
 
 /* A layer. ref_conv_default fills in everything but the first four. */
@@ -70,9 +70,26 @@ void ref_layer_forward(double *y, double *z, const struct ref_conv *l, const dou
 void ref_layer_backward(double *dx, double *dw, double *db, const struct ref_conv *l,
                         const double *x, const double *w, const double *z, const double *dy);
 
+/* --- Networks: layers one after the other ----------------------------------------------------- */
+
+enum { REF_LAYERS = 8 };
+
+struct ref_chain {
+    int count, residual;
+    struct ref_conv layers[REF_LAYERS];          /* each reads what the one before gives */
+    const double *w[REF_LAYERS], *b[REF_LAYERS];
+};
+
+/* y = f(x), f being the layers; of a residual network y = x + f(x). */
+void ref_chain_forward(double *y, const struct ref_chain *c, const double *x);
+/* Adds to dw[i] and db[i] the gradients of layer i's parameters, dy being that of the loss. */
+void ref_chain_backward(double *const *dw, double *const *db, const struct ref_chain *c,
+                        const double *x, const double *dy);
+
 /* --- Losses: the mean over n elements, and its gradient with respect to y --------------------- */
 
-double ref_loss(double *dy, int loss, double huber_delta, const double *y, const double *target,
+/* `delta` is Huber's, or Charbonnier's epsilon. */
+double ref_loss(double *dy, int loss, double delta, const double *y, const double *target,
                 size_t n);
 
 /* --- Metrics ---------------------------------------------------------------------------------- */

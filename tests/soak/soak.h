@@ -9,7 +9,7 @@
 
 #include <cae/cae.h>
 
-enum { SOAK_KINDS = 18 }; /* of things that a tenant does */
+enum { SOAK_KINDS = 19 }; /* of things that a tenant does */
 
 struct soak_shared; /* a model that all run at the same time, and what has to come out */
 

@@ -108,12 +108,13 @@ static uint64_t forward_digest(const struct soak_shared *shared, cae_context *co
     return digest;
 }
 
-/* A short training, a function of its number alone: the digest of the model that it leads to. */
+/* A short training, a function of its number alone: the digest of the model that it leads to, or of the
+ * average of those on the way. */
 static uint64_t train_recipe(int recipe, uint64_t seed, cae_context *context, cae_status *status)
 {
     static unsigned char file[16384];
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    cae_model *model = NULL;
+    cae_model *model = NULL, *average = NULL;
     cae_dataset *images = NULL;
     cae_optimizer *optimizer = NULL;
     cae_trainer *trainer = NULL;
@@ -127,6 +128,10 @@ static uint64_t train_recipe(int recipe, uint64_t seed, cae_context *context, ca
     cae_trainer_options_init(&options, sizeof options);
     options.batch = 5 + 4 * recipe;
     options.noise_sigma = recipe & 1 ? 0.1 : 0;
+    options.noise_sigma_max = recipe & 2 ? 0.3 : 0;
+    options.augment = recipe & 3; /* images are not square */
+    options.loss = recipe & 4 ? CAE_LOSS_CHARBONNIER : CAE_LOSS_MSE;
+    options.average_decay = recipe & 1 ? 0.5 : 0;
     *status = cae_model_create_reference(&model, context, seed + (uint64_t)recipe);
     if (*status == CAE_OK)
         *status = cae_dataset_create_dead_leaves(&images, context, 20, 3, 14, 14 + recipe, seed, NULL);
@@ -136,12 +141,15 @@ static uint64_t train_recipe(int recipe, uint64_t seed, cae_context *context, ca
         *status = cae_trainer_create(&trainer, model, optimizer, images, &options);
     for (int i = 0; i < 4 && *status == CAE_OK; i++)
         *status = cae_trainer_step(NULL, trainer);
+    if (*status == CAE_OK)
+        *status = cae_trainer_average(&average, trainer);
     pthread_mutex_lock(&mutex);
     if (*status == CAE_OK)
-        *status = cae_model_save_memory(file, sizeof file, &size, model);
+        *status = cae_model_save_memory(file, sizeof file, &size, average);
     if (*status == CAE_OK)
         digest = digest_of(file, size);
     pthread_mutex_unlock(&mutex);
+    cae_model_destroy(average);
     cae_trainer_destroy(trainer);
     cae_optimizer_destroy(optimizer);
     cae_dataset_destroy(images);
@@ -244,7 +252,8 @@ static bool describe(struct world *w, cae_spec *spec, int channels)
     for (int i = layers - 1; i >= 0 && fine; i--)
         fine = good(w, cae_spec_add_conv_transpose(spec, widths[i + 1], widths[i], &options[i]), CAE_OK,
                     "cae_spec_add_conv_transpose");
-    return fine;
+    return fine && good(w, cae_spec_set_residual(spec, options[0].activation == CAE_ACTIVATION_NONE && pick(w, 2)),
+                        CAE_OK, "cae_spec_set_residual");
 }
 
 static void put_model(struct world *w, cae_model *model, int channels)
@@ -348,8 +357,11 @@ static void make_trainer(struct world *w)
         return;
     cae_trainer_options_init(&options, sizeof options);
     options.batch = 1 + pick(w, 20);
-    options.loss = pick(w, 3);
+    options.loss = pick(w, 4);
     options.noise_sigma = pick(w, 2) ? 0.1 : 0;
+    options.noise_sigma_max = pick(w, 2) ? 0.4 : 0;
+    options.average_decay = pick(w, 2) ? 0.9 : 0;
+    options.augment = pick(w, 2) ? pick(w, 8) : 0; /* leaves are not square */
     options.clip_norm = pick(w, 2) ? 1 : 0;
     /* another number of channels, or another model's optimizer */
     const cae_status status = cae_trainer_create(&trainer, w->models[model], w->optimizers[which],
@@ -359,6 +371,16 @@ static void make_trainer(struct world *w)
         cae_trainer_destroy(w->trainers[slot]);
         w->trainers[slot] = trainer;
     }
+}
+
+static void take_average(struct world *w)
+{
+    const cae_trainer *trainer = w->trainers[pick(w, SLOTS)];
+    cae_model *average = NULL;
+    int32_t channels = 0;
+    if (trainer && good(w, cae_trainer_average(&average, trainer), CAE_OK, "cae_trainer_average") &&
+        good(w, cae_model_channels(&channels, NULL, average, NULL, CAE_PART_WHOLE), CAE_OK, "cae_model_channels"))
+        put_model(w, average, channels);
 }
 
 static void take_steps(struct world *w)
@@ -540,6 +562,7 @@ static const struct {
     {"make trainer", make_trainer},
     {"take steps", take_steps},
     {"take part of an epoch", take_epoch},
+    {"take the average", take_average},
     {"save and resume", save_and_resume},
     {"save and load", save_and_load},
     {"through memory", through_memory},

@@ -527,6 +527,74 @@ START_TEST(kernels_that_do_not_fit_are_refused)
 }
 END_TEST
 
+static const struct {
+    int32_t kind;
+    int ref;
+} kinds[] = {{CAE_LOSS_MSE, REF_MSE}, {CAE_LOSS_L1, REF_L1}, {CAE_LOSS_HUBER, REF_HUBER},
+             {CAE_LOSS_CHARBONNIER, REF_CHARBONNIER}};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* Every level, at lengths that are no number of vectors, with exact zeros, and with differences from
+ * far below `delta` to far above it: the sum within rounding of itself, however small it is. */
+START_TEST(losses_equal_their_definition)
+{
+    static const size_t lengths[] = {1, 3, 16, 17, 255, 256, 1003};
+    static const float deltas[] = {1e-3f, 0.3f, 50.0f};
+    const struct cae__kernels *kernels = cae__kernels_at(CAE_CPU_BASELINE + _i);
+    if (!kernels)
+        return;
+    for (size_t at = 0; at < sizeof lengths / sizeof lengths[0]; at++)
+        for (int k = 0; k < KINDS; k++)
+            for (int d = 0; d < 3; d++) {
+                const size_t n = lengths[at];
+                const struct cae__loss loss = {kinds[k].kind, deltas[d]};
+                float *y = new_floats(n), *target = new_floats(n), *dy = guarded_floats(n);
+                double *a = new_doubles(n), *b = new_doubles(n), *expected = new_doubles(n);
+                random_floats(at, y, n, -1, 1);
+                random_floats(at + 50, target, n, -1, 1);
+                for (size_t i = 0; i < n; i++) {
+                    target[i] = i % 5 == 0 ? y[i] : i % 5 == 1 ? y[i] + 1e-4f : target[i];
+                    a[i] = y[i], b[i] = target[i];
+                }
+                const double sum = kernels->loss_gradient(&loss, dy, y, target, n, 1, 1,
+                                                          (float)(1.0 / (double)n));
+                const double mean = ref_loss(expected, kinds[k].ref, deltas[d], a, b, n);
+                ck_assert_double_eq_tol(sum / (double)n, mean, 1e-6 * mean + 1e-30);
+                for (size_t i = 0; i < n; i++) {
+                    ck_assert_double_eq_tol(dy[i], expected[i], 4e-7 * fabs(expected[i]) + 1e-30);
+                    ck_assert(y[i] != target[i] || dy[i] == 0.0f);
+                }
+                guarded_finish(dy, "the gradient of a loss");
+                free(y), free(target), free(a), free(b), free(expected);
+            }
+}
+END_TEST
+
+/* Charbonnier's at the ends of what epsilon may be, where squares are still floats. */
+START_TEST(charbonnier_at_its_limits)
+{
+    static const float epsilons[] = {1e-18f, 1e18f}, differences[] = {0, 1e-18f, 1e-6f, 1};
+    const struct cae__kernels *kernels = cae__kernels_at(CAE_CPU_BASELINE + _i);
+    if (!kernels)
+        return;
+    for (int e = 0; e < 2; e++)
+        for (int d = 0; d < 4; d++) {
+            const struct cae__loss loss = {CAE_LOSS_CHARBONNIER, epsilons[e]};
+            const double y = differences[d], target = 0;
+            const float zero = 0;
+            float slope;
+            double expected;
+            const double sum = kernels->loss_gradient(&loss, &slope, &differences[d], &zero, 1, 1, 1, 1);
+            /* sqrt(d^2 + e^2) - e, without what cancels at 1e18 */
+            const double root = hypot(y, (double)epsilons[e]);
+            ref_loss(&expected, REF_CHARBONNIER, epsilons[e], &y, &target, 1);
+            const double value = y * y / (root + (double)epsilons[e]);
+            ck_assert_double_eq_tol(sum, value, 1e-6 * value + 1.2e-38);
+            ck_assert_double_eq_tol(slope, expected, 4e-7 * expected + 1.2e-38);
+        }
+}
+END_TEST
+
 /* Everything that is unused in a block must stay out of the result. */
 START_TEST(unused_lanes_have_no_gradient)
 {
@@ -534,9 +602,7 @@ START_TEST(unused_lanes_have_no_gradient)
     float y[PIXELS * LANES], target[PIXELS * LANES], dy[PIXELS * LANES];
     random_floats(1, y, PIXELS * LANES, -1, 1);
     random_floats(2, target, PIXELS * LANES, -1, 1);
-    const struct { int32_t kind; int ref; } kinds[] = {
-        {CAE_LOSS_MSE, REF_MSE}, {CAE_LOSS_L1, REF_L1}, {CAE_LOSS_HUBER, REF_HUBER}};
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < KINDS; k++) {
         const struct cae__loss loss = {kinds[k].kind, 0.3f};
         const double sum = cae__kernels_at(CAE_CPU_AUTO)->loss_gradient(
             &loss, dy, y, target, PIXELS, LANES, USED, 1.0f / (PIXELS * USED));
@@ -601,7 +667,7 @@ START_TEST(levels_agree_to_the_bit)
     random_floats(2, target, LENGTH, -1, 1);
     for (int i = 0; i < LENGTH; i++)
         bytes[i] = (unsigned char)i;
-    for (int kind = CAE_LOSS_MSE; kind <= CAE_LOSS_HUBER; kind++) {
+    for (int kind = CAE_LOSS_MSE; kind <= CAE_LOSS_CHARBONNIER; kind++) {
         const struct cae__loss loss = {kind, 0.3f};
         const double left = kernels->loss_gradient(&loss, a, y, target, LENGTH, 1, 1, 0.01f);
         const double right = base->loss_gradient(&loss, b, y, target, LENGTH, 1, 1, 0.01f);
@@ -640,6 +706,8 @@ static Suite *suite(void)
     tcase_add_loop_test(c, input_gradient_is_the_adjoint, 0, CASES);
     tcase_add_loop_test(c, a_part_equals_its_part_of_the_whole, 0, CASES / LANE_COUNTS);
     tcase_add_test(c, kernels_that_do_not_fit_are_refused);
+    tcase_add_loop_test(c, losses_equal_their_definition, 0, 3);
+    tcase_add_loop_test(c, charbonnier_at_its_limits, 0, 3);
     tcase_add_test(c, unused_lanes_have_no_gradient);
     tcase_add_loop_test(c, lanes_in_and_out, 0, 3);
     tcase_add_loop_test(c, levels_agree_to_the_bit, 0, 3);

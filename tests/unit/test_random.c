@@ -40,13 +40,14 @@ START_TEST(noise_equals_its_definition)
         return;
     kernels->add_noise(values, values, COUNT, 1, (const float[]){2.0f}, seed, visit, &image);
 
-    /* eight images side by side, this one among them, get what each gets alone */
+    /* eight images side by side, this one among them, get what each gets alone, each with its sigma */
+    static const float sigmas[8] = {0.5f, 0, 3, 2, 1e-3f, 0.25f, 2, 7};
     float lanes[COUNT * 8] = {0}, alone[COUNT] = {0};
     uint64_t images[8] = {1, 2, UINT64_C(0xffffffffffffff), image, 0, 7, image + 1, 9};
-    kernels->add_noise(lanes, lanes, COUNT, 8, (const float[]){2, 2, 2, 2, 2, 2, 2, 2}, seed, visit, images);
+    kernels->add_noise(lanes, lanes, COUNT, 8, sigmas, seed, visit, images);
     for (int lane = 0; lane < 8; lane++) {
         memset(alone, 0, sizeof alone);
-        kernels->add_noise(alone, alone, COUNT, 1, (const float[]){2.0f}, seed, visit, &images[lane]);
+        kernels->add_noise(alone, alone, COUNT, 1, &sigmas[lane], seed, visit, &images[lane]);
         for (int i = 0; i < COUNT; i++)
             ck_assert(lanes[8 * i + lane] == alone[i] && (lane != 3 || alone[i] == values[i]));
     }

@@ -24,7 +24,7 @@ import (
 	"unsafe"
 )
 
-// Version is that of the loaded library, such as "1.0.0".
+// Version is that of the loaded library, such as "1.1.0".
 func Version() string {
 	return C.GoString(C.cae_version_string())
 }

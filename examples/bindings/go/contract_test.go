@@ -31,7 +31,7 @@ func TestOlderAndOtherLibrariesAreRefused(t *testing.T) {
 		test := exec.Command(os.Args[0], "-test.run=^TestVersionAndBuildInfo$")
 		test.Env = append(os.Environ(), "LD_PRELOAD="+variableOf(t, variable))
 		output, err := test.CombinedOutput()
-		expected := "found libcae " + found + ", expected 1.0.0 or later with ABI 1"
+		expected := "found libcae " + found + ", expected 1.1.0 or later with ABI 1"
 		if err == nil || !strings.Contains(string(output), expected) {
 			t.Fatalf("%v: %s", err, output)
 		}
@@ -63,6 +63,30 @@ func TestTwentyStepsEndAtTheSameLoss(t *testing.T) {
 	equal(t, last.Step, steps)
 	equal(t, last.LearningRate, 1e-3)
 	equal(t, last.EpochDone, true)
+}
+
+func TestAResidualNetworkAndItsAverageAreTheSame(t *testing.T) {
+	context := newContext(t)
+	spec := specByLayers(t, context)
+	ok(t, spec.SetResidual(true))
+	model := must(NewModel(context, spec, seed))(t)
+	equal(t, model.Residual(), true)
+	equal(t, referenceByLayers(t, context).Residual(), false)
+	options := DefaultTrainerOptions()
+	options.Batch, options.Seed, options.Loss, options.Epsilon = 16, seed, LossCharbonnier, 0.01
+	options.NoiseSigma, options.NoiseSigmaMax, options.AverageDecay = 0.05, 0.2, 0.9
+	options.Augment = AugmentMirror | AugmentFlip | AugmentTranspose
+	optimizer := must(NewOptimizer(model, nil))(t)
+	trainer := must(NewTrainer(model, optimizer, newImages(t, context), &options))(t)
+	var last Progress
+	for range steps {
+		last = must(trainer.Step())(t)
+	}
+	equal(t, last.Loss, expected(t, "residual_loss"))
+	average := must(trainer.Average())(t)
+	ok(t, trainer.Close())
+	equal(t, average.Residual(), true)
+	same(t, must(average.Bytes())(t), contract(t, "average.safetensors"))
 }
 
 func TestEvaluationGivesTheSameFigures(t *testing.T) {

@@ -23,7 +23,7 @@ func LoadModel(context *Context, path string) (*Model, error) {
 		return nil, err
 	}
 	defer free(text)
-	return newModel(context, func(out **C.cae_model) C.cae_status {
+	return newModel(&context.handle, func(out **C.cae_model) C.cae_status {
 		return C.cae_model_load(out, context.c(), text)
 	})
 }
@@ -31,7 +31,7 @@ func LoadModel(context *Context, path string) (*Model, error) {
 // ModelFromBytes reads a model file that is in memory already.
 func ModelFromBytes(context *Context, file []byte) (*Model, error) {
 	data := (*C.uchar)(unsafe.SliceData(file))
-	return newModel(context, func(out **C.cae_model) C.cae_status {
+	return newModel(&context.handle, func(out **C.cae_model) C.cae_status {
 		return C.cae_go_load_memory(out, context.c(), data, C.size_t(len(file)))
 	})
 }

@@ -111,16 +111,22 @@ func newImages(t *testing.T, context *Context) *Dataset {
 
 func referenceByLayers(t *testing.T, context *Context) *Model {
 	t.Helper()
+	spec := specByLayers(t, context)
+	defer spec.Close()
+	return must(NewModel(context, spec, seed))(t)
+}
+
+func specByLayers(t *testing.T, context *Context) *Spec {
+	t.Helper()
 	relu := DefaultConvOptions()
 	relu.Activation = ReLU
 	spec := must(NewSpec(context))(t)
-	defer spec.Close()
 	ok(t, spec.AddConv(3, 8, &relu))
 	ok(t, spec.AddConv(8, 8, &relu))
 	ok(t, spec.EndEncoder())
 	ok(t, spec.AddConvTranspose(8, 8, &relu))
 	ok(t, spec.AddConvTranspose(8, 3, nil))
-	return must(NewModel(context, spec, seed))(t)
+	return spec
 }
 
 // training is the contract's, with all its handles.

@@ -30,7 +30,7 @@ type Model struct {
 // NewModel makes a model with PyTorch's default initialization. The same seed gives the same bits on every
 // machine.
 func NewModel(context *Context, spec *Spec, seed uint64) (*Model, error) {
-	return newModel(context, func(out **C.cae_model) C.cae_status {
+	return newModel(&context.handle, func(out **C.cae_model) C.cae_status {
 		return C.cae_model_create(out, context.c(), spec.c(), C.uint64_t(seed))
 	}, &spec.handle)
 }
@@ -38,19 +38,19 @@ func NewModel(context *Context, spec *Spec, seed uint64) (*Model, error) {
 // NewReferenceModel makes the reference network: 3x3 convolutions 3 to 8 to 8 channels, and back; 1,611
 // parameters.
 func NewReferenceModel(context *Context, seed uint64) (*Model, error) {
-	return newModel(context, func(out **C.cae_model) C.cae_status {
+	return newModel(&context.handle, func(out **C.cae_model) C.cae_status {
 		return C.cae_model_create_reference(out, context.c(), C.uint64_t(seed))
 	})
 }
 
-func newModel(context *Context, create func(**C.cae_model) C.cae_status, with ...*handle) (*Model, error) {
+func newModel(from *handle, create func(**C.cae_model) C.cae_status, with ...*handle) (*Model, error) {
 	var p *C.cae_model
-	err := call(func() C.cae_status { return create(&p) }, append([]*handle{&context.handle}, with...)...)
+	err := call(func() C.cae_status { return create(&p) }, append([]*handle{from}, with...)...)
 	if err != nil {
 		return nil, err
 	}
 	m := &Model{shapes: map[string][]int{}}
-	m.open(context.core, unsafe.Pointer(p), func() { C.cae_model_destroy(p) })
+	m.open(from.core, unsafe.Pointer(p), func() { C.cae_model_destroy(p) })
 	if err := m.readShapes(); err != nil {
 		m.Close()
 		return nil, err
@@ -92,6 +92,12 @@ func (m *Model) ParameterCount() int {
 func (m *Model) LayerCount() int {
 	defer runtime.KeepAlive(m)
 	return int(C.cae_model_layer_count(m.c()))
+}
+
+// Residual says whether the whole model adds its input to what its layers make of it; false when closed.
+func (m *Model) Residual() bool {
+	defer runtime.KeepAlive(m)
+	return C.cae_model_residual(m.c()) == 1
 }
 
 // TensorNames are the names of the parameter tensors, in order.

@@ -100,6 +100,12 @@ func (s *Spec) EndEncoder() error {
 	return call(func() C.cae_status { return C.cae_spec_end_encoder(s.c()) }, &s.handle)
 }
 
+// SetResidual, with true, makes a whole model give its input plus what its layers make of it, y = x + f(x): as
+// many channels as it takes, and no activation in the last layer. Encoder and decoder run their layers only.
+func (s *Spec) SetResidual(residual bool) error {
+	return call(func() C.cae_status { return C.cae_spec_set_residual(s.c(), cBool(residual)) }, &s.handle)
+}
+
 // AddReference appends the four layers of the reference network to an empty description.
 func (s *Spec) AddReference() error {
 	return call(func() C.cae_status { return C.cae_spec_add_reference(s.c()) }, &s.handle)

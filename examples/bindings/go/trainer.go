@@ -31,9 +31,20 @@ import (
 type Loss int32
 
 const (
-	LossMSE   Loss = C.CAE_LOSS_MSE   // mean of d^2
-	LossL1    Loss = C.CAE_LOSS_L1    // mean of d
-	LossHuber Loss = C.CAE_LOSS_HUBER // mean of d < delta ? d^2 / 2 : delta (d - delta / 2)
+	LossMSE         Loss = C.CAE_LOSS_MSE         // mean of d^2
+	LossL1          Loss = C.CAE_LOSS_L1          // mean of d
+	LossHuber       Loss = C.CAE_LOSS_HUBER       // mean of d < delta ? d^2 / 2 : delta (d - delta / 2)
+	LossCharbonnier Loss = C.CAE_LOSS_CHARBONNIER // mean of sqrt(d^2 + epsilon^2) - epsilon
+)
+
+// Augment is what may happen to an image on its way into a batch, drawn by halves for each visit: add up what is
+// wanted.
+type Augment int32
+
+const (
+	AugmentMirror    Augment = C.CAE_AUGMENT_MIRROR    // left and right exchanged
+	AugmentFlip      Augment = C.CAE_AUGMENT_FLIP      // top and bottom exchanged
+	AugmentTranspose Augment = C.CAE_AUGMENT_TRANSPOSE // rows and columns exchanged; square images only
 )
 
 // Schedule is what the rate of step t is multiplied with.
@@ -59,6 +70,11 @@ type TrainerOptions struct {
 	DecaySteps    int      // 0; ScheduleStep: steps between decays; ScheduleCosine: all steps, warm-up too
 	DecayFactor   float64  // 0.1; 0 < DecayFactor <= 1
 	FinalFraction float64  // 0; 0 <= FinalFraction <= 1
+	NoiseSigmaMax float64  // 0; above: each visit of an image draws its sigma between NoiseSigma and this
+	AverageDecay  float64  // 0: off; below 1, of the moving average that Trainer.Average gives
+	Epsilon       float64  // 0, which is 1e-3; LossCharbonnier
+	SSIMWeight    float64  // 0; above: this times 1 - SSIM is added to the loss
+	Augment       Augment  // 0
 }
 
 // DefaultTrainerOptions are what nil stands for.
@@ -78,6 +94,11 @@ func DefaultTrainerOptions() TrainerOptions {
 		DecaySteps:    int(o.decay_steps),
 		DecayFactor:   float64(o.decay_factor),
 		FinalFraction: float64(o.final_fraction),
+		NoiseSigmaMax: float64(o.noise_sigma_max),
+		AverageDecay:  float64(o.average_decay),
+		Epsilon:       float64(o.epsilon),
+		SSIMWeight:    float64(o.ssim_weight),
+		Augment:       Augment(o.augment),
 	}
 }
 
@@ -98,6 +119,11 @@ func (o *TrainerOptions) c() *C.cae_trainer_options {
 	c.warmup_steps, c.decay_steps = C.int64_t(o.WarmupSteps), C.int64_t(o.DecaySteps)
 	c.decay_factor = C.double(o.DecayFactor)
 	c.final_fraction = C.double(o.FinalFraction)
+	c.noise_sigma_max = C.double(o.NoiseSigmaMax)
+	c.average_decay = C.double(o.AverageDecay)
+	c.epsilon = C.double(o.Epsilon)
+	c.ssim_weight = C.double(o.SSIMWeight)
+	c.augment = C.int32_t(o.Augment)
 	return c
 }
 
@@ -208,6 +234,12 @@ func (t *Trainer) GradientInto(values []float32, name string) error {
 	defer free(text)
 	data, count := floats(values)
 	return call(func() C.cae_status { return C.cae_trainer_get_gradient(data, count, t.c(), text) }, &t.handle)
+}
+
+// Average is a model of its own with the moving average of the parameters; without averaging, with the
+// parameters as they are.
+func (t *Trainer) Average() (*Model, error) {
+	return newModel(&t.handle, func(out **C.cae_model) C.cae_status { return C.cae_trainer_average(out, t.c()) })
 }
 
 // Save writes a checkpoint: a model file with the optimizer's moments and the trainer's counters in it.

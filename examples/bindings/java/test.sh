@@ -32,7 +32,7 @@ fi
 # What the README's reader has in one folder.
 rm -rf readme
 mkdir readme
-jar --create --file readme/cae-1.0.0.jar -C classes .
+jar --create --file readme/cae-1.1.0.jar -C classes .
 ln -s "$jna" readme/jna.jar
 export CAE_README="$here/README.md"
 exec java -XX:TieredStopAtLevel=1 "-Djna.tmpdir=$CAE_SCRATCH/tmp" \

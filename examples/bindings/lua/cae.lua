@@ -20,7 +20,7 @@ require("cae.model")
 require("cae.training")
 
 return {
-  _VERSION = "1.0.0", -- of this package
+  _VERSION = "1.1.0", -- of this package
   context = Context.new,
   floats = buffers.floats,
   is_error = errors.is_error,
@@ -29,7 +29,7 @@ return {
   add_noise = metrics.add_noise,
   EVALUATION_VISIT = metrics.EVALUATION_VISIT,
 
-  -- The version of the loaded library as text, "1.0.0".
+  -- The version of the loaded library as text, "1.1.0".
   version = function()
     return ffi.string(lib.cae_version_string())
   end,

@@ -62,6 +62,8 @@ export class Spec extends Handle {
   conv(inChannels: number, outChannels: number, options?: ConvOptions): this;
   convTranspose(inChannels: number, outChannels: number, options?: ConvOptions): this;
   endEncoder(): this;
+  /** @param residual true: a whole model gives its input plus what its layers make of it */
+  residual(residual?: boolean): this;
   reference(): this;
 }
 
@@ -116,6 +118,7 @@ export class Model extends Handle {
 
   readonly parameterCount: number;
   readonly layerCount: number;
+  readonly residual: boolean;
   readonly tensorNames: string[];
   tensorShape(name: string): number[];
   getTensor(name: string, out?: Float32Array): Float32Array;
@@ -204,7 +207,7 @@ export interface TrainerOptions {
   /** 1: keys the shuffle and the noise */
   seed?: Integer64;
   /** 'mse' */
-  loss?: 'mse' | 'l1' | 'huber';
+  loss?: 'mse' | 'l1' | 'huber' | 'charbonnier';
   /** true */
   shuffle?: boolean;
   /** 1 */
@@ -223,6 +226,16 @@ export interface TrainerOptions {
   decayFactor?: number;
   /** 0 */
   finalFraction?: number;
+  /** 0; above: each visit of an image draws its sigma between noiseSigma and this */
+  noiseSigmaMax?: number;
+  /** 0: off; below 1: average() gives a moving average of the parameters */
+  averageDecay?: number;
+  /** 0, which is 1e-3; of charbonnier */
+  epsilon?: number;
+  /** 0; above: this times 1 - SSIM is added to the loss */
+  ssimWeight?: number;
+  /** []: what may happen to an image, drawn by halves for each visit */
+  augment?: ('mirror' | 'flip' | 'transpose')[];
 }
 
 export interface Progress {
@@ -248,6 +261,8 @@ export class Trainer extends Handle {
   /** `false` from onStep ends the call; what onStep throws is thrown here. */
   epoch(onStep?: (progress: Progress) => boolean | void): Progress & { stopped: boolean };
   gradient(name: string, out?: Float32Array): Float32Array;
+  /** A model of its own with the moving average of the parameters. */
+  average(): Model;
   save(path: Path): void;
   resume(path: Path): void;
 }

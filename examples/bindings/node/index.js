@@ -12,7 +12,7 @@ export { Model } from './src/model.js';
 export { Spec } from './src/spec.js';
 export { Optimizer, Trainer } from './src/training.js';
 
-/** The loaded library's version, "1.0.0". */
+/** The loaded library's version, "1.1.0". */
 export const version = () => library().cae_version_string();
 
 /** major << 16 | minor << 8 | patch */

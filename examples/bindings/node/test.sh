@@ -15,11 +15,11 @@ export npm_config_update_notifier=false
 
 npm pack --silent "$here" >/dev/null
 if ! test -d node_modules/koffi; then
-  npm install --silent --prefix . ./cae-1.0.0.tgz >install.log 2>&1 || skip 'npm cannot install koffi'
+  npm install --silent --prefix . ./cae-1.1.0.tgz >install.log 2>&1 || skip 'npm cannot install koffi'
 fi
 rm -rf node_modules/cae
 mkdir node_modules/cae
-tar -xzf cae-1.0.0.tgz --strip-components=1 -C node_modules/cae
+tar -xzf cae-1.1.0.tgz --strip-components=1 -C node_modules/cae
 rm -rf test project
 cp -R "$here/test" test
 

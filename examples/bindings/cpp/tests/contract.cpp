@@ -99,7 +99,7 @@ bool equals_file(cae::span<const std::byte> bytes, const std::string &path)
 void version()
 {
     std::printf("# libcae %s\n", cae::version());
-    ok(std::strncmp(cae::version(), "1.", 2) == 0 && cae::version_number() >= 0x010000 &&
+    ok(std::strncmp(cae::version(), "1.", 2) == 0 && cae::version_number() >= 0x010100 &&
            cae::abi_version() == CAE_ABI_VERSION,
        "version");
     const std::string info = cae::build_info();
@@ -178,6 +178,30 @@ void network()
                             });
     throws<cae::name_error>("tensor_name out of range", [&] { model.tensor_name(8); },
                             [](const cae::error &) { return true; });
+}
+
+void residual()
+{
+    auto expected = read_expected();
+    bench b;
+    cae::spec spec(b.context);
+    spec.reference().residual();
+    cae::model model(b.context, spec, seed);
+    ok(model.residual() && !b.model.residual(), "a residual connection");
+    cae::optimizer adam{model};
+    cae::trainer trainer{model, adam, b.data,
+                         training().charbonnier(0.01).noise_sigma(0.05, 0.2).average_decay(0.9).augment(
+                             cae::augment::mirror | cae::augment::flip | cae::augment::transpose)};
+    cae::progress now{};
+    for (int step = 0; step < 20; step++)
+        now = trainer.step();
+    ok(same(now.loss, expected["residual_loss"]), "loss of step 20 with all that can be drawn");
+    const cae::model average = trainer.average();
+    trainer.close();
+    std::vector<std::byte> file(average.saved_size());
+    average.save_memory(file);
+    ok(average.residual() && equals_file(file, contract_dir + "/average.safetensors"),
+       "the moving average, byte for byte");
 }
 
 void contract()
@@ -548,6 +572,7 @@ int main(int argc, char **argv)
     tap::group("contexts", contexts);
     tap::group("network", network);
     tap::group("contract", contract);
+    tap::group("residual", residual);
     tap::group("datasets", datasets);
     tap::group("errors", errors);
     tap::group("callbacks", callbacks);

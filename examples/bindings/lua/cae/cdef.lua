@@ -103,6 +103,7 @@ cae_status cae_spec_add_conv(cae_spec *spec, int32_t in_channels, int32_t out_ch
 cae_status cae_spec_add_conv_transpose(cae_spec *spec, int32_t in_channels, int32_t out_channels,
                                        const cae_conv_options *options);
 cae_status cae_spec_end_encoder(cae_spec *spec);
+cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual);
 cae_status cae_spec_add_reference(cae_spec *spec);
 
 typedef struct cae_model cae_model;
@@ -113,6 +114,7 @@ cae_status cae_model_create_reference(cae_model **out, cae_context *context, uin
 void cae_model_destroy(cae_model *model);
 int64_t cae_model_parameter_count(const cae_model *model);
 int32_t cae_model_layer_count(const cae_model *model);
+int32_t cae_model_residual(const cae_model *model);
 int32_t cae_model_tensor_count(const cae_model *model);
 const char *cae_model_tensor_name(const cae_model *model, int32_t index);
 cae_status cae_model_tensor_shape(int64_t *shape, int32_t *rank, const cae_model *model,
@@ -157,7 +159,8 @@ typedef struct cae_dataset cae_dataset;
 
 enum cae_type {
     CAE_TYPE_U8 = 0,
-    CAE_TYPE_F32 = 1
+    CAE_TYPE_F32 = 1,
+    CAE_TYPE_U16 = 2
 };
 
 enum cae_layout {
@@ -251,13 +254,20 @@ typedef struct cae_trainer cae_trainer;
 enum cae_loss {
     CAE_LOSS_MSE = 0,
     CAE_LOSS_L1 = 1,
-    CAE_LOSS_HUBER = 2
+    CAE_LOSS_HUBER = 2,
+    CAE_LOSS_CHARBONNIER = 3
 };
 
 enum cae_schedule {
     CAE_SCHEDULE_CONSTANT = 0,
     CAE_SCHEDULE_STEP = 1,
     CAE_SCHEDULE_COSINE = 2
+};
+
+enum cae_augment {
+    CAE_AUGMENT_MIRROR = 1,
+    CAE_AUGMENT_FLIP = 2,
+    CAE_AUGMENT_TRANSPOSE = 4
 };
 
 typedef struct cae_trainer_options {
@@ -275,6 +285,12 @@ typedef struct cae_trainer_options {
     int64_t decay_steps;
     double decay_factor;
     double final_fraction;
+    double noise_sigma_max;
+    double average_decay;
+    double epsilon;
+    double ssim_weight;
+    int32_t augment;
+    uint32_t reserved2;
 } cae_trainer_options;
 
 cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size);
@@ -303,6 +319,7 @@ int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
+cae_status cae_trainer_average(cae_model **out, const cae_trainer *trainer);
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 

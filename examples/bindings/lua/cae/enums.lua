@@ -14,8 +14,9 @@ local NAMES = {
   split = { "train", "test" },
   ssim = { "gaussian11", "uniform7" },
   optimizer = { "sgd", "adam", "adamw" },
-  loss = { "mse", "l1", "huber" },
+  loss = { "mse", "l1", "huber", "charbonnier" },
   schedule = { "constant", "step", "cosine" },
+  augment = { "mirror", "flip", "transpose" },
 }
 
 local STATUS = { "ARGUMENT", "MEMORY", "SHAPE", "OPTIONS", "IO", "FORMAT", "NUMERIC", "UNSUPPORTED", "NAME" }

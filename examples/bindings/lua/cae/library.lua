@@ -6,9 +6,9 @@ local ffi = require("ffi")
 local declarations = require("cae.cdef")
 local errors = require("cae.errors")
 
-local ABI, OLDEST = 1, 0x010000
+local ABI, OLDEST = 1, 0x010100
 local NAME = ffi.os == "OSX" and "libcae.1.dylib" or "libcae.so.1"
-local NEEDED = "needed is cae 1.0.0 or later, ABI 1"
+local NEEDED = "needed is cae 1.1.0 or later, ABI 1"
 
 if not pcall(ffi.typeof, "cae_evaluation_options") then -- declared by an earlier require otherwise
   ffi.cdef(declarations)

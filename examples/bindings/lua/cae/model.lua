@@ -76,6 +76,11 @@ function Model:parameter_count()
   return tonumber(lib.cae_model_parameter_count(self:_c()))
 end
 
+-- Whether the whole model adds its input to what its layers make of it.
+function Model:residual()
+  return lib.cae_model_residual(self:_c()) == 1
+end
+
 function Model:layer_count()
   return lib.cae_model_layer_count(self:_c())
 end

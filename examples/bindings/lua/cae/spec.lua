@@ -40,6 +40,12 @@ function Spec:end_encoder()
   return self
 end
 
+-- A whole model gives its input plus what its layers make of it, y = x + f(x); false takes it away.
+function Spec:residual(residual)
+  self:_check(lib.cae_spec_set_residual(self:_c(), residual == false and 0 or 1))
+  return self
+end
+
 -- Append the four layers of the reference network.
 function Spec:reference()
   self:_check(lib.cae_spec_add_reference(self:_c()))

@@ -26,6 +26,15 @@ function setters.pair(struct, name, value)
   struct[name .. "_w"] = numbers.int32(horizontal, name)
 end
 
+-- A sum of enumerators: a number, a name, or a list of names.
+function setters.ways(struct, name, value)
+  local sum = 0
+  for _, way in ipairs(type(value) == "table" and value or { value }) do
+    sum = bit.bor(sum, numbers.int32(enums.value(name, way), name))
+  end
+  struct[name] = sum
+end
+
 -- Fields of the options structs; "enum x" takes names of cae.enums.
 local FIELDS = {
   cae_context_options = { threads = "int32", engine = "enum engine", cpu = "enum cpu" },
@@ -42,6 +51,8 @@ local FIELDS = {
     batch = "int32", seed = "uint64", loss = "enum loss", shuffle = "flag", huber_delta = "double",
     noise_sigma = "double", clip_norm = "double", schedule = "enum schedule", warmup_steps = "int64",
     decay_steps = "int64", decay_factor = "double", final_fraction = "double",
+    noise_sigma_max = "double", average_decay = "double", epsilon = "double", ssim_weight = "double",
+    augment = "ways",
   },
   cae_evaluation_options = { noise_seed = "uint64", noise_sigma = "double" },
 }

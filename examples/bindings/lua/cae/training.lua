@@ -30,7 +30,8 @@ end
 
 -- The model, its optimizer and a dataset, at work. Options: batch 64, seed 1, loss "mse", shuffle true,
 -- huber_delta 1, noise_sigma 0, clip_norm 0, schedule "constant", warmup_steps 0, decay_steps 0,
--- decay_factor 0.1, final_fraction 0.
+-- decay_factor 0.1, final_fraction 0, noise_sigma_max 0, average_decay 0, epsilon 0 (which is 1e-3), ssim_weight 0,
+-- augment {} (a list of "mirror", "flip", "transpose").
 function Model:trainer(optimizer, dataset, options)
   local trainer = Trainer._create(
     lib.cae_trainer_create, self._context, { self._keep, dataset._keep }, self:_c(), optimizer:_c(), dataset:_c(),
@@ -106,6 +107,11 @@ function Trainer:gradient(name)
   local values = buffers.floats(size)
   self:_check(lib.cae_trainer_get_gradient(values, size, self:_c(), buffers.c_string(name, "name")))
   return values, size
+end
+
+-- A model of its own with the moving average of the parameters; without averaging, as they are.
+function Trainer:average()
+  return Model._create(lib.cae_trainer_average, self._context, self._keep, self:_c())
 end
 
 -- Write a checkpoint: a model file with the optimizer's moments and the counters in it.

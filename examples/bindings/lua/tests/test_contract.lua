@@ -12,7 +12,7 @@ local function measured(evaluation)
 end
 
 test("version and build info", function()
-  assert(cae.abi_version() == 1 and cae.version_number() >= 0x010000)
+  assert(cae.abi_version() == 1 and cae.version_number() >= 0x010100)
   assert(cae.version():match("^%d+%.%d+%.%d+$"))
   assert(cae.build_info():find("libcae " .. cae.version(), 1, true) == 1)
   assert(cae.status_string(-2) == "out of memory")
@@ -39,6 +39,23 @@ test("20 steps: the loss is the C program's double", function()
   end
   assert(progress.loss == expected.loss)
   assert(progress.step == 20 and progress.epoch_done)
+end)
+
+test("a residual network, all that can be drawn, a moving average: the C program's loss and bytes", function()
+  local residual = context:model(common.reference_spec(context):residual(), 7)
+  assert(residual:residual() and not context:reference(7):residual())
+  local at_work = residual:trainer(residual:optimizer(), data, {
+    batch = 16, seed = 7, loss = "charbonnier", epsilon = 0.01, noise_sigma = 0.05, noise_sigma_max = 0.2,
+    augment = { "mirror", "flip", "transpose" }, average_decay = 0.9,
+  })
+  local last
+  for _ = 1, 20 do
+    last = at_work:step()
+  end
+  assert(last.loss == expected.residual_loss)
+  local average = at_work:average()
+  at_work:close()
+  assert(average:residual() and average:bytes() == common.read(contract .. "/average.safetensors"))
 end)
 
 test("evaluation with noise: mse, psnr and ssim are the C program's doubles", function()

@@ -33,9 +33,9 @@ end
 
 test("libraries that are too old, of another ABI, something else or missing are refused", function()
   local older = load(os.getenv("CAE_LIBRARY_OLDER"))
-  assert(older:find("is cae 0.9.0, ABI 1; needed is cae 1.0.0", 1, true), older)
+  assert(older:find("is cae 0.9.0, ABI 1; needed is cae 1.1.0", 1, true), older)
   local other = load(os.getenv("CAE_LIBRARY_OTHER_ABI"))
-  assert(other:find("is cae 9.0.0, ABI 9; needed is cae 1.0.0", 1, true), other)
+  assert(other:find("is cae 9.0.0, ABI 9; needed is cae 1.1.0", 1, true), other)
   local missing = load("/nowhere/libcae.so.1")
   assert(missing:find("libcae was not found", 1, true) and missing:find("/nowhere", 1, true), missing)
   if jit.os == "Linux" then

@@ -7,7 +7,7 @@ import { prototypes } from './prototypes.js';
 import { declareTypes } from './types.js';
 
 const ABI = 1;
-const OLDEST = 0x010000; // 1.0.0
+const OLDEST = 0x010100; // 1.1.0
 
 let loaded;
 
@@ -58,7 +58,7 @@ function refuseOthers(path, shared) {
   if (abi !== ABI)
     throw new LibraryError(`${path}: libcae ${text} has ABI version ${abi}, needed is ${ABI}`);
   if (version < OLDEST)
-    throw new LibraryError(`${path}: found libcae ${text}, needed is 1.0.0 or later`);
+    throw new LibraryError(`${path}: found libcae ${text}, needed is 1.1.0 or later`);
 }
 
 function symbol(path, shared, prototype) {

@@ -36,6 +36,11 @@ export class Model extends Handle {
     return library().cae_model_layer_count(this.#address);
   }
 
+  /** Whether the whole model adds its input to what its layers make of it. */
+  get residual() {
+    return library().cae_model_residual(this.#address) === 1;
+  }
+
   get tensorNames() {
     const { cae_model_tensor_count: count, cae_model_tensor_name: name } = library();
     return Array.from({ length: count(this.#address) }, (_, i) => name(this.#address, i));

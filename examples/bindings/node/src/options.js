@@ -2,7 +2,7 @@
 import koffi from 'koffi';
 import { checks, refuse } from './checks.js';
 import { library } from './library.js';
-import { enums, structs } from './types.js';
+import { enums, structs, sums } from './types.js';
 
 const snake = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const camel = (field) => field.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
@@ -14,6 +14,15 @@ export function enumerator(name, value) {
   return at >= 0 ? at : refuse(TypeError, name, `one of ${enums[name].join(', ')}`, value);
 }
 
+/** The sum of some enumerators: a number, or a list of names. */
+function sum(name, value) {
+  if (!Array.isArray(value)) return value;
+  return value.reduce((all, each) => {
+    const at = sums[name].indexOf(each);
+    return at >= 0 ? all | 1 << at : refuse(TypeError, name, `some of ${sums[name].join(', ')}`, each);
+  }, 0);
+}
+
 /** `options` as a struct: the library's defaults with what is given (and not undefined) in their place.
  * A key such as `kernel` stands for the pair kernel_h, kernel_w and takes a number or [h, w]. */
 export function optionsOf(struct, options = {}) {
@@ -21,7 +30,8 @@ export function optionsOf(struct, options = {}) {
   const bytes = begin(struct);
   const result = koffi.decode(bytes, struct);
   const set = (field, key, value) => {
-    const plain = enums[field] ? enumerator(field, value) : typeof value === 'boolean' ? +value : value;
+    const plain = enums[field] ? enumerator(field, value) : sums[field] ? sum(field, value)
+      : typeof value === 'boolean' ? +value : value;
     checks[fields[field]]?.(plain, key);
     result[field] = plain;
   };
@@ -43,7 +53,7 @@ export function optionsOf(struct, options = {}) {
 }
 
 /** Sizes are set by init; pointers are for this package to set. */
-const isOption = (field, type) => type in checks && field !== 'size' && field !== 'reserved';
+const isOption = (field, type) => type in checks && field !== 'size' && !field.startsWith('reserved');
 
 /** What `fill` writes to a struct that begins with its size, as an object. */
 export function resultOf(struct, fill) {

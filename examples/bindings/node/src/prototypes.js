@@ -21,6 +21,7 @@ export const prototypes = `
   cae_status cae_spec_add_conv_transpose(cae_spec *spec, int32_t in_channels, int32_t
       out_channels, const cae_conv_options *options);
   cae_status cae_spec_end_encoder(cae_spec *spec);
+  cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual);
   cae_status cae_spec_add_reference(cae_spec *spec);
   cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,
       uint64_t seed);
@@ -28,6 +29,7 @@ export const prototypes = `
   void cae_model_destroy(cae_model *model);
   int64_t cae_model_parameter_count(const cae_model *model);
   int32_t cae_model_layer_count(const cae_model *model);
+  int32_t cae_model_residual(const cae_model *model);
   int32_t cae_model_tensor_count(const cae_model *model);
   const char *cae_model_tensor_name(const cae_model *model, int32_t index);
   cae_status cae_model_tensor_shape(int64_t *shape, int32_t *rank, const cae_model *model, const
@@ -102,6 +104,7 @@ export const prototypes = `
   cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
   cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
       const char *name);
+  cae_status cae_trainer_average(cae_model **out, const cae_trainer *trainer);
   cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
   cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
   cae_status cae_evaluation_options_init(cae_evaluation_options *options, uint32_t size);

@@ -27,6 +27,11 @@ export class Spec extends Handle {
     return this.#add('cae_spec_end_encoder');
   }
 
+  /** A whole model gives its input plus what its layers make of it, y = x + f(x). */
+  residual(residual = true) {
+    return this.#add('cae_spec_set_residual', +residual);
+  }
+
   /** The four layers of the reference network. */
   reference() {
     return this.#add('cae_spec_add_reference');

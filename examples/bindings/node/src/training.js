@@ -88,6 +88,11 @@ export class Trainer extends Handle {
     return out;
   }
 
+  /** A model of its own with the moving average of the parameters; without averaging, as they are. */
+  average() {
+    return new Model(Made.from(this, 'cae_trainer_average', [this.#address]));
+  }
+
   /** Write a checkpoint: a model file that also resumes. */
   save(path) {
     Handle.check(this, library().cae_trainer_save(this.#address, pathOf(path)));

@@ -30,7 +30,8 @@ export const structs = {
     size: 'uint32_t', batch: 'int32_t', seed: 'uint64_t', loss: 'int32_t', shuffle: 'int32_t',
     huber_delta: 'double', noise_sigma: 'double', clip_norm: 'double', schedule: 'int32_t',
     reserved: 'uint32_t', warmup_steps: 'int64_t', decay_steps: 'int64_t', decay_factor: 'double',
-    final_fraction: 'double',
+    final_fraction: 'double', noise_sigma_max: 'double', average_decay: 'double', epsilon: 'double',
+    ssim_weight: 'double', augment: 'int32_t', reserved2: 'uint32_t',
   },
   cae_progress: {
     size: 'uint32_t', epoch_done: 'int32_t', step: 'int64_t', epoch: 'int64_t', images: 'int64_t',
@@ -58,9 +59,14 @@ export const enums = {
   split: ['train', 'test'],
   window: ['gaussian11', 'uniform7'],
   kind: ['sgd', 'adam', 'adamw'],
-  loss: ['mse', 'l1', 'huber'],
+  loss: ['mse', 'l1', 'huber', 'charbonnier'],
   schedule: ['constant', 'step', 'cosine'],
   level: ['info', 'warning'],
+};
+
+/** The names of enumerators that are added up; a name's place is its bit. */
+export const sums = {
+  augment: ['mirror', 'flip', 'transpose'],
 };
 
 let declared = false;

@@ -29,7 +29,7 @@ def test_version() -> None:
     """version and build info"""
     assert cae.abi_version() == 1
     major, minor, patch = map(int, cae.version().split("."))
-    assert cae.version_number() == major << 16 | minor << 8 | patch >= 0x010000
+    assert cae.version_number() == major << 16 | minor << 8 | patch >= 0x010100
     assert cae.build_info().startswith(f"libcae {cae.version()}, ")
     assert cae.status_string(cae.Status.MEMORY) == "out of memory"
 
@@ -55,6 +55,34 @@ def test_training() -> None:
     """20 steps: the loss is the C program's double"""
     assert trained().progress.loss == EXPECTED["loss"]
     assert trained().progress.step == 20 and trained().progress.epoch_done
+
+
+def test_residual() -> None:
+    """a residual network, all that can be drawn, a moving average: the C program's loss and bytes"""
+    context = cae.Context()
+    model = cae.Model(context, reference_spec(context).set_residual(), seed=7)
+    assert model.residual and not cae.Model.reference(context, seed=7).residual
+    augment = cae.Augment.MIRROR | cae.Augment.FLIP | cae.Augment.TRANSPOSE
+    trainer = cae.Trainer(
+        model,
+        cae.Optimizer(model),
+        cae.Dataset(context, IMAGES),
+        batch=16,
+        seed=7,
+        loss="charbonnier",
+        epsilon=0.01,
+        noise_sigma=0.05,
+        noise_sigma_max=0.2,
+        augment=augment,
+        average_decay=0.9,
+    )
+    for _ in range(20):
+        progress = trainer.step()
+    assert progress.loss == EXPECTED["residual_loss"]
+    average = trainer.average()
+    trainer.close()
+    assert average.residual
+    assert average.to_bytes() == (CONTRACT / "average.safetensors").read_bytes()
 
 
 def test_evaluation() -> None:

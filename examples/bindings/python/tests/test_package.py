@@ -66,7 +66,7 @@ def load(library: str) -> str:
 def test_refusal() -> None:
     """libraries that are too old, of another ABI, incomplete, something else or missing"""
     older = load(os.environ["CAE_LIBRARY_OLDER"])
-    assert older.startswith("ImportError: ") and "cae 0.9.0, ABI 1; needed is cae 1.0.0" in older
+    assert older.startswith("ImportError: ") and "cae 0.9.0, ABI 1; needed is cae 1.1.0" in older
     other = load(os.environ["CAE_LIBRARY_OTHER_ABI"])
     assert other.startswith("ImportError: ") and "is cae 9.0.0, ABI 9; needed is" in other
     missing = load("/nowhere/libcae.so.1")
@@ -101,7 +101,7 @@ def test_wheel() -> None:
         if not offline:
             raise Skip("no setuptools, and none to be fetched") from None
         raise
-    (wheel,) = work.glob("cae-1.0.0-py3-none-any.whl")
+    (wheel,) = work.glob("cae-1.1.0-py3-none-any.whl")
     run(
         [
             sys.executable,
@@ -122,5 +122,5 @@ def test_wheel() -> None:
     assert run([str(python), "-c", code], cwd=work).startswith(site)
     assert (
         run([str(python), "-c", "import importlib.metadata as m; print(m.version('cae'))"])
-        == "1.0.0\n"
+        == "1.1.0\n"
     )

@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 const MODULE: &str = "cae";
-const LEAST: &str = "1.0.0";
+const LEAST: &str = "1.1.0";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -91,6 +91,9 @@ public:
 
     std::int32_t layer_count() const { return cae_model_layer_count(native_handle()); }
 
+    /** Does the whole model add its input to what its layers make of it? */
+    bool residual() const { return cae_model_residual(native_handle()) == 1; }
+
     std::int32_t tensor_count() const { return cae_model_tensor_count(native_handle()); }
 
     /** "0.weight", "0.bias", ... Lives with the model; name_error when there is none. */
@@ -237,7 +240,10 @@ public:
     }
 
 private:
+    friend class trainer; // whose average is one
+
     explicit model(context &context) : handle(context.native_handle()) {}
+    explicit model(cae_context *context) : handle(context) {}
 
     template <class Pass>
     void run(Pass *pass, cae_context *lent, span<float> y, span<const float> x, std::int64_t count,

@@ -103,6 +103,14 @@ public:
         return *this;
     }
 
+    /** A whole model gives its input plus what its layers make of it, y = x + f(x): as many channels
+     * as it takes, and no activation in the last layer. Encoder and decoder run their layers only. */
+    spec &residual(bool value = true)
+    {
+        check(cae_spec_set_residual(native_handle(), value));
+        return *this;
+    }
+
     /** The four layers of the reference network, into an empty description. */
     spec &reference()
     {

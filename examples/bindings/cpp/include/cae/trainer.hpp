@@ -10,7 +10,26 @@
 namespace cae {
 
 /** What a step makes smaller. */
-enum class loss : std::int32_t { mse = CAE_LOSS_MSE, l1 = CAE_LOSS_L1, huber = CAE_LOSS_HUBER };
+enum class loss : std::int32_t {
+    mse = CAE_LOSS_MSE,
+    l1 = CAE_LOSS_L1,
+    huber = CAE_LOSS_HUBER,
+    charbonnier = CAE_LOSS_CHARBONNIER
+};
+
+/** What may happen to an image on its way into a batch, drawn by halves for each visit:
+ * mirror | flip | transpose. */
+enum class augment : std::int32_t {
+    none = 0,
+    mirror = CAE_AUGMENT_MIRROR,
+    flip = CAE_AUGMENT_FLIP,
+    transpose = CAE_AUGMENT_TRANSPOSE /**< square images only */
+};
+
+constexpr augment operator|(augment a, augment b) noexcept
+{
+    return static_cast<augment>(static_cast<std::int32_t>(a) | static_cast<std::int32_t>(b));
+}
 
 /** How to train: batches of 64, seed 1, mean squared error, shuffled, no noise, no clipping, a
  * constant rate. */
@@ -35,8 +54,32 @@ public:
         return loss(cae::loss::huber);
     }
 
+    /** sqrt(d^2 + epsilon^2) - epsilon; 0 means 1e-3. */
+    trainer_options &charbonnier(double epsilon = 0)
+    {
+        c_.epsilon = epsilon;
+        return loss(cae::loss::charbonnier);
+    }
+
     /** Gaussian noise added to the input, never to the target. */
     trainer_options &noise_sigma(double value) { return c_.noise_sigma = value, *this; }
+
+    /** The same, of a strength that each visit of an image draws between the two. */
+    trainer_options &noise_sigma(double least, double most)
+    {
+        return c_.noise_sigma = least, c_.noise_sigma_max = most, *this;
+    }
+
+    trainer_options &augment(cae::augment ways)
+    {
+        return c_.augment = static_cast<std::int32_t>(ways), *this;
+    }
+
+    /** `weight` times 1 - SSIM is added to the loss; 0 is off. */
+    trainer_options &ssim_weight(double value) { return c_.ssim_weight = value, *this; }
+
+    /** Below 1: trainer::average() gives a moving average of the parameters; 0 is off. */
+    trainer_options &average_decay(double value) { return c_.average_decay = value, *this; }
 
     /** The longest gradient that is not scaled down; 0 is off. */
     trainer_options &clip_norm(double value) { return c_.clip_norm = value, *this; }
@@ -148,6 +191,15 @@ public:
     {
         check(cae_trainer_get_gradient(values.data(), values.size(), native_handle(),
                                        name.c_str()));
+    }
+
+    /** A model of its own with the moving average of the parameters; without averaging, with the
+     * parameters as they are. */
+    model average() const
+    {
+        model made(context_);
+        check(cae_trainer_average(&made.raw_, native_handle()));
+        return made;
     }
 
     /** Write a checkpoint: a model file with the optimizer's moments and the counters in it. */

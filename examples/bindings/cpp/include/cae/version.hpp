@@ -10,7 +10,7 @@
 
 namespace cae {
 
-/** The loaded library's version, "1.0.0". Static. */
+/** The loaded library's version, "1.1.0". Static. */
 inline const char *version() noexcept { return cae_version_string(); }
 
 /** The same as major << 16 | minor << 8 | patch. */

@@ -16,6 +16,7 @@ from .context import Context
 from .dataset import Dataset
 from .enums import (
     Activation,
+    Augment,
     Cpu,
     Engine,
     Layout,
@@ -48,12 +49,13 @@ from .model import Evaluation, Model, Tensors
 from .spec import Spec
 from .training import Optimizer, Progress, Trainer
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 __all__ = [
     "EVALUATION_VISIT",
     "Activation",
     "ArgumentError",
+    "Augment",
     "CaeError",
     "ClosedError",
     "Context",

@@ -14,7 +14,7 @@ from typing import Any
 import cffi
 
 ABI_VERSION = 1
-OLDEST_VERSION = (1, 0, 0)
+OLDEST_VERSION = (1, 1, 0)
 DEFAULT_NAME = "libcae.1.dylib" if sys.platform == "darwin" else "libcae.so.1"
 
 ffi: Any = cffi.FFI()
@@ -64,7 +64,7 @@ def c_text(value: str | bytes | os.PathLike[Any]) -> bytes:
 
 
 def version() -> str:
-    """The version of the loaded library, such as "1.0.0"."""
+    """The version of the loaded library, such as "1.1.0"."""
     return text(lib.cae_version_string())
 
 

@@ -3,7 +3,7 @@ integer."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from ._library import lib
 
@@ -116,6 +116,7 @@ class Loss(IntEnum):
     MSE = lib.CAE_LOSS_MSE
     L1 = lib.CAE_LOSS_L1
     HUBER = lib.CAE_LOSS_HUBER
+    CHARBONNIER = lib.CAE_LOSS_CHARBONNIER
 
 
 class Schedule(IntEnum):
@@ -124,3 +125,11 @@ class Schedule(IntEnum):
     CONSTANT = lib.CAE_SCHEDULE_CONSTANT
     STEP = lib.CAE_SCHEDULE_STEP
     COSINE = lib.CAE_SCHEDULE_COSINE
+
+
+class Augment(IntFlag):
+    """What may happen to an image on its way into a batch, by halves: `Augment.MIRROR | Augment.FLIP`."""
+
+    MIRROR = lib.CAE_AUGMENT_MIRROR
+    FLIP = lib.CAE_AUGMENT_FLIP
+    TRANSPOSE = lib.CAE_AUGMENT_TRANSPOSE

@@ -116,6 +116,11 @@ class Model(Handle):
         return lib.cae_model_layer_count(self._c)
 
     @property
+    def residual(self) -> bool:
+        """Whether the whole model adds its input to what its layers make of it."""
+        return lib.cae_model_residual(self._c) == 1
+
+    @property
     def tensors(self) -> Tensors:
         """The parameters by name, such as "4.weight"."""
         return Tensors(self)

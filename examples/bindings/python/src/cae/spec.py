@@ -83,6 +83,12 @@ class Spec(Handle):
         self._check(lib.cae_spec_end_encoder(self._c))
         return self
 
+    def set_residual(self, residual: bool = True) -> Spec:
+        """A whole model gives its input plus what its layers make of it, y = x + f(x); as many channels
+        as it takes, with no activation in the last layer. Encoder and decoder run their layers only."""
+        self._check(lib.cae_spec_set_residual(self._c, bool(residual)))
+        return self
+
     def add_reference(self) -> Spec:
         """Append the four layers of the reference network (1,611 parameters)."""
         self._check(lib.cae_spec_add_reference(self._c))

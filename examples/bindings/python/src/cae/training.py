@@ -82,6 +82,10 @@ class Trainer(Handle):
     """A model, its optimizer and a dataset, at work. Nothing runs unless you call it.
 
     `seed` keys the shuffle and the noise. `noise_sigma` is added to the input, never to the target.
+    With `noise_sigma_max`, each visit of an image draws its own between the two. `augment` is a sum of
+    Augment, drawn for each visit, too. `average_decay` above 0 makes average() a moving average of the
+    parameters. `epsilon` is the Charbonnier loss's, 0 means 1e-3. `ssim_weight` times 1 - SSIM is added
+    to the loss.
     `clip_norm` 0 is off. The rate warms up over `warmup_steps`, then follows `schedule`: STEP multiplies it
     with `decay_factor` every `decay_steps`, COSINE brings it to `final_fraction` at step `decay_steps`.
     """
@@ -106,6 +110,11 @@ class Trainer(Handle):
         decay_steps: int = 0,
         decay_factor: float = 0.1,
         final_fraction: float = 0.0,
+        noise_sigma_max: float = 0.0,
+        average_decay: float = 0.0,
+        epsilon: float = 0.0,
+        ssim_weight: float = 0.0,
+        augment: int = 0,
     ) -> None:
         given = options(
             "cae_trainer_options",
@@ -121,6 +130,11 @@ class Trainer(Handle):
             decay_steps=decay_steps,
             decay_factor=decay_factor,
             final_fraction=final_fraction,
+            noise_sigma_max=noise_sigma_max,
+            average_decay=average_decay,
+            epsilon=epsilon,
+            ssim_weight=ssim_weight,
+            augment=augment,
         )
         self._shapes = {name: model.tensors.shape(name) for name in model.tensors}
         self._calling = False
@@ -186,6 +200,13 @@ class Trainer(Handle):
             lib.cae_trainer_get_gradient(pointer(values), values.size, self._c, c_text(name))
         )
         return values
+
+    def average(self) -> Model:
+        """A model of its own with the moving average of the parameters; without averaging, with the
+        parameters as they are."""
+        return Model._made(
+            lib.cae_trainer_average, self._c, errors=self._errors, keep=self._keep
+        )
 
     def save(self, path: Path) -> None:
         """Write a checkpoint: a model file with the optimizer's moments and the counters in it."""

@@ -37,6 +37,7 @@ extern "C" {
         options: *const cae_conv_options,
     ) -> cae_status;
     pub fn cae_spec_end_encoder(spec: *mut cae_spec) -> cae_status;
+    pub fn cae_spec_set_residual(spec: *mut cae_spec, residual: i32) -> cae_status;
     pub fn cae_spec_add_reference(spec: *mut cae_spec) -> cae_status;
 
     // Model
@@ -54,6 +55,7 @@ extern "C" {
     pub fn cae_model_destroy(model: *mut cae_model);
     pub fn cae_model_parameter_count(model: *const cae_model) -> i64;
     pub fn cae_model_layer_count(model: *const cae_model) -> i32;
+    pub fn cae_model_residual(model: *const cae_model) -> i32;
     pub fn cae_model_tensor_count(model: *const cae_model) -> i32;
     pub fn cae_model_tensor_name(model: *const cae_model, index: i32) -> *const c_char;
     pub fn cae_model_tensor_shape(
@@ -279,6 +281,7 @@ extern "C" {
         trainer: *const cae_trainer,
         name: *const c_char,
     ) -> cae_status;
+    pub fn cae_trainer_average(out: *mut *mut cae_model, trainer: *const cae_trainer) -> cae_status;
     pub fn cae_trainer_save(trainer: *const cae_trainer, path: *const c_char) -> cae_status;
     pub fn cae_trainer_resume(trainer: *mut cae_trainer, path: *const c_char) -> cae_status;
 

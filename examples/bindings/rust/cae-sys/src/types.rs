@@ -17,7 +17,7 @@ macro_rules! opaque {
 opaque! { cae_context cae_spec cae_model cae_dataset cae_optimizer cae_trainer }
 
 pub const CAE_VERSION_MAJOR: u32 = 1;
-pub const CAE_VERSION_MINOR: u32 = 0;
+pub const CAE_VERSION_MINOR: u32 = 1;
 pub const CAE_VERSION_PATCH: u32 = 0;
 pub const CAE_ABI_VERSION: u32 = 1;
 
@@ -145,10 +145,15 @@ pub struct cae_optimizer_options {
 pub const CAE_LOSS_MSE: i32 = 0;
 pub const CAE_LOSS_L1: i32 = 1;
 pub const CAE_LOSS_HUBER: i32 = 2;
+pub const CAE_LOSS_CHARBONNIER: i32 = 3;
 
 pub const CAE_SCHEDULE_CONSTANT: i32 = 0;
 pub const CAE_SCHEDULE_STEP: i32 = 1;
 pub const CAE_SCHEDULE_COSINE: i32 = 2;
+
+pub const CAE_AUGMENT_MIRROR: i32 = 1;
+pub const CAE_AUGMENT_FLIP: i32 = 2;
+pub const CAE_AUGMENT_TRANSPOSE: i32 = 4;
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +172,12 @@ pub struct cae_trainer_options {
     pub decay_steps: i64,
     pub decay_factor: f64,
     pub final_fraction: f64,
+    pub noise_sigma_max: f64,
+    pub average_decay: f64,
+    pub epsilon: f64,
+    pub ssim_weight: f64,
+    pub augment: i32,
+    pub reserved2: u32,
 }
 
 #[repr(C)]

@@ -59,7 +59,7 @@ fn lists() -> Lists {
     });
     layout!(l, cae_trainer_options {
         size batch seed loss shuffle huber_delta noise_sigma clip_norm schedule reserved warmup_steps
-        decay_steps decay_factor final_fraction
+        decay_steps decay_factor final_fraction noise_sigma_max average_decay epsilon ssim_weight augment reserved2
     });
     layout!(l, cae_progress {
         size epoch_done step epoch images loss epoch_loss learning_rate gradient_norm
@@ -80,7 +80,8 @@ fn lists() -> Lists {
         CAE_TYPE_U8 CAE_TYPE_F32 CAE_LAYOUT_NCHW CAE_LAYOUT_NHWC CAE_SCALE_SIGNED CAE_SCALE_UNIT
         CAE_SPLIT_TRAIN CAE_SPLIT_TEST CAE_VISIT_EVALUATION CAE_SSIM_GAUSSIAN11 CAE_SSIM_UNIFORM7
         CAE_OPTIMIZER_SGD CAE_OPTIMIZER_ADAM CAE_OPTIMIZER_ADAMW CAE_LOSS_MSE CAE_LOSS_L1 CAE_LOSS_HUBER
-        CAE_SCHEDULE_CONSTANT CAE_SCHEDULE_STEP CAE_SCHEDULE_COSINE
+        CAE_LOSS_CHARBONNIER CAE_SCHEDULE_CONSTANT CAE_SCHEDULE_STEP CAE_SCHEDULE_COSINE
+        CAE_AUGMENT_MIRROR CAE_AUGMENT_FLIP CAE_AUGMENT_TRANSPOSE
     );
     l
 }

@@ -49,7 +49,7 @@ pub use model::{Model, Part};
 pub use optimizer::{Optimizer, OptimizerOptions, Rule};
 pub use shared::SharedModel;
 pub use spec::{Activation, ConvOptions, Spec};
-pub use trainer::{Epoch, Loss, Progress, Schedule, Trainer, TrainerOptions};
+pub use trainer::{Augment, Epoch, Loss, Progress, Schedule, Trainer, TrainerOptions};
 pub use version::{abi_version, build_info, check_version, version};
 
 /// The example of README.md, compiled and run with the other tests.

@@ -1,6 +1,6 @@
 //! A network with its parameters.
 
-use crate::context::Context;
+use crate::context::{Context, Shared};
 use crate::convert::c_name;
 use crate::error::Result;
 use crate::handle::Handle;
@@ -50,8 +50,15 @@ impl Model {
         context: &Context,
         create: impl FnOnce(*mut *mut sys::cae_model) -> sys::cae_status,
     ) -> Result<Self> {
-        // SAFETY: what this module and `files` pass are create and load calls of models with the context.
-        let handle = unsafe { Handle::new(&context.shared, sys::cae_model_destroy, create)? };
+        Self::make_shared(&context.shared, create)
+    }
+
+    pub(crate) fn make_shared(
+        context: &Rc<Shared>,
+        create: impl FnOnce(*mut *mut sys::cae_model) -> sys::cae_status,
+    ) -> Result<Self> {
+        // SAFETY: what this module, `files` and `trainer` pass are calls that make models with the context.
+        let handle = unsafe { Handle::new(context, sys::cae_model_destroy, create)? };
         Ok(Self { handle: Rc::new(handle) })
     }
 
@@ -63,6 +70,12 @@ impl Model {
     pub fn parameter_count(&self) -> usize {
         // SAFETY: a live handle.
         unsafe { sys::cae_model_parameter_count(self.pointer()) as usize }
+    }
+
+    /// Whether the whole model adds its input to what its layers make of it.
+    pub fn residual(&self) -> bool {
+        // SAFETY: a live handle.
+        unsafe { sys::cae_model_residual(self.pointer()) == 1 }
     }
 
     /// Number of layers.

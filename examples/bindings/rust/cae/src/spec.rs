@@ -134,6 +134,14 @@ impl Spec {
         self.done(status)
     }
 
+    /// With true, a whole model gives its input plus what its layers make of it, y = x + f(x): as many
+    /// channels as it takes, and no activation in the last layer. Encoder and decoder run their layers only.
+    pub fn set_residual(&mut self, residual: bool) -> Result<&mut Self> {
+        // SAFETY: a live handle.
+        let status = unsafe { sys::cae_spec_set_residual(self.handle.pointer(), i32::from(residual)) };
+        self.done(status)
+    }
+
     /// Append the four layers of the reference network to an empty description.
     pub fn add_reference(&mut self) -> Result<&mut Self> {
         // SAFETY: a live handle.

@@ -29,6 +29,22 @@ pub enum Loss {
         /// > 0
         delta: f64,
     },
+    /// Mean of sqrt(d^2 + epsilon^2) - epsilon.
+    Charbonnier {
+        /// 1e-18 to 1e18, or 0, which is 1e-3
+        epsilon: f64,
+    },
+}
+
+/// What may happen to an image on its way into a batch, each by halves, drawn anew for each visit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Augment {
+    /// Left and right exchanged.
+    pub mirror: bool,
+    /// Top and bottom exchanged.
+    pub flip: bool,
+    /// Rows and columns exchanged; square images only.
+    pub transpose: bool,
 }
 
 /// What the rate of step t is multiplied with.
@@ -72,6 +88,14 @@ pub struct TrainerOptions {
     pub schedule: Schedule,
     /// 0; steps over which the rate rises to its base
     pub warmup_steps: u64,
+    /// `None`; each visit of an image draws the strength of its noise between `noise_sigma` and this
+    pub noise_sigma_max: Option<f64>,
+    /// none of it
+    pub augment: Augment,
+    /// 0: off; below 1, of the moving average that [`Trainer::average`] gives
+    pub average_decay: f64,
+    /// 0; this times 1 - SSIM is added to the loss
+    pub ssim_weight: f64,
 }
 
 impl Default for TrainerOptions {
@@ -85,6 +109,10 @@ impl Default for TrainerOptions {
             clip_norm: None,
             schedule: Schedule::Constant,
             warmup_steps: 0,
+            noise_sigma_max: None,
+            augment: Augment::default(),
+            average_decay: 0.0,
+            ssim_weight: 0.0,
         }
     }
 }
@@ -99,12 +127,22 @@ impl TrainerOptions {
         raw.noise_sigma = self.noise_sigma;
         raw.clip_norm = self.clip_norm.unwrap_or(0.0);
         raw.warmup_steps = to_i64(self.warmup_steps);
+        raw.noise_sigma_max = self.noise_sigma_max.unwrap_or(0.0);
+        raw.average_decay = self.average_decay;
+        raw.ssim_weight = self.ssim_weight;
+        raw.augment = i32::from(self.augment.mirror) * sys::CAE_AUGMENT_MIRROR
+            + i32::from(self.augment.flip) * sys::CAE_AUGMENT_FLIP
+            + i32::from(self.augment.transpose) * sys::CAE_AUGMENT_TRANSPOSE;
         raw.loss = match self.loss {
             Loss::Mse => sys::CAE_LOSS_MSE,
             Loss::L1 => sys::CAE_LOSS_L1,
             Loss::Huber { delta } => {
                 raw.huber_delta = delta;
                 sys::CAE_LOSS_HUBER
+            }
+            Loss::Charbonnier { epsilon } => {
+                raw.epsilon = epsilon;
+                sys::CAE_LOSS_CHARBONNIER
             }
         };
         raw.schedule = match self.schedule {
@@ -273,6 +311,14 @@ impl<'d> Trainer<'d> {
         self.handle.check(unsafe {
             sys::cae_trainer_get_gradient(data, count, self.handle.pointer(), name.as_ptr())
         })
+    }
+
+    /// A model of its own with the moving average of the parameters; without averaging, with the parameters
+    /// as they are.
+    pub fn average(&self) -> Result<Model> {
+        let trainer = self.handle.pointer();
+        // SAFETY: a live handle, whose context the model is made with.
+        Model::make_shared(&self.handle.context, |out| unsafe { sys::cae_trainer_average(out, trainer) })
     }
 
     /// Write a checkpoint: a model file with the optimizer's moments and the trainer's counters in it.

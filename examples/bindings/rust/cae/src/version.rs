@@ -8,7 +8,7 @@ use std::ffi::c_char;
 /// The lowest version of the library that has all that this crate calls.
 const LEAST: u32 = sys::CAE_VERSION_MAJOR << 16 | sys::CAE_VERSION_MINOR << 8 | sys::CAE_VERSION_PATCH;
 
-/// The version of the loaded library, such as "1.0.0".
+/// The version of the loaded library, such as "1.1.0".
 pub fn version() -> String {
     // SAFETY: the text is static.
     unsafe { text_of(sys::cae_version_string()) }
@@ -60,10 +60,10 @@ mod tests {
 
     #[test]
     fn older_and_other_libraries_are_refused() {
-        assert!(check(0x01_00_00, 1).is_ok());
+        assert!(check(0x01_01_00, 1).is_ok());
         assert!(check(0x01_02_03, 1).is_ok());
         let older = check(0x00_09_00, 1).unwrap_err();
-        assert_eq!(older.message(), "found libcae 0.9.0 with ABI 1, expected 1.0.0 or later with ABI 1");
+        assert_eq!(older.message(), "found libcae 0.9.0 with ABI 1, expected 1.1.0 or later with ABI 1");
         let other = check(0x09_00_00, 9).unwrap_err();
         assert!(other.message().contains("9.0.0 with ABI 9"), "{other}");
     }

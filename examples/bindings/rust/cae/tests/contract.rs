@@ -32,7 +32,7 @@ fn older_and_other_libraries_are_refused() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success());
         assert!(
-            text.contains(&format!("found libcae {found}, expected 1.0.0 or later with ABI 1")),
+            text.contains(&format!("found libcae {found}, expected 1.1.0 or later with ABI 1")),
             "{text}"
         );
     }
@@ -66,6 +66,37 @@ fn twenty_steps_end_at_the_same_loss() {
     assert_eq!(last.unwrap().loss, expected("loss"));
     assert!(last.unwrap().epoch_done);
     assert_eq!(trained.trainer.steps_per_epoch(), STEPS);
+}
+
+#[test]
+fn a_residual_network_and_its_average_are_the_same() {
+    let context = context();
+    let (model, dataset) = (
+        Model::new(&context, spec_by_layers(&context).set_residual(true).unwrap(), SEED).unwrap(),
+        dataset(&context),
+    );
+    assert!(model.residual() && !reference_by_layers(&context).residual());
+    let options = TrainerOptions {
+        batch: 16,
+        seed: SEED,
+        loss: Loss::Charbonnier { epsilon: 0.01 },
+        noise_sigma: 0.05,
+        noise_sigma_max: Some(0.2),
+        augment: Augment { mirror: true, flip: true, transpose: true },
+        average_decay: 0.9,
+        ..Default::default()
+    };
+    let optimizer = Optimizer::new(&model, &OptimizerOptions::default()).unwrap();
+    let mut trainer = Trainer::new(&model, &optimizer, &dataset, &options).unwrap();
+    let mut last = None;
+    for _ in 0..STEPS {
+        last = Some(trainer.step().unwrap());
+    }
+    assert_eq!(last.unwrap().loss, expected("residual_loss"));
+    let average = trainer.average().unwrap();
+    drop(trainer);
+    assert!(average.residual());
+    assert!(average.to_bytes().unwrap() == contract("average.safetensors"));
 }
 
 #[test]

@@ -41,12 +41,16 @@ pub fn dataset(context: &Context) -> Dataset<'static> {
 }
 
 pub fn reference_by_layers(context: &Context) -> Model {
+    Model::new(context, &spec_by_layers(context), SEED).unwrap()
+}
+
+pub fn spec_by_layers(context: &Context) -> Spec {
     let relu = ConvOptions { activation: Activation::Relu, ..Default::default() };
     let mut spec = Spec::new(context).unwrap();
     spec.add_conv(3, 8, &relu).unwrap().add_conv(8, 8, &relu).unwrap().end_encoder().unwrap();
     spec.add_conv_transpose(8, 8, &relu).unwrap();
     spec.add_conv_transpose(8, 3, &ConvOptions::default()).unwrap();
-    Model::new(context, &spec, SEED).unwrap()
+    spec
 }
 
 pub struct Trained {

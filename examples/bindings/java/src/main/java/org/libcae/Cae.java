@@ -13,14 +13,14 @@ import java.util.Map;
  */
 public final class Cae {
     private static final int ABI = 1;
-    private static final int OLDEST = 0x010000; // 1.0.0
+    private static final int OLDEST = 0x010100; // 1.1.0
 
     private static LibCae loaded;
 
     private Cae() {
     }
 
-    /** The loaded library's version, "1.0.0". */
+    /** The loaded library's version, "1.1.0". */
     public static String version() {
         return library().cae_version_string();
     }
@@ -70,7 +70,7 @@ public final class Cae {
         } catch (UnsatisfiedLinkError error) {
             String text = error.getMessage(); // of several lines; the second is the loader's first reason
             throw new LibraryException("libcae was not found: " + text.lines().skip(1).findFirst().orElse(text)
-                + ". Needed is libcae 1.0.0 or later, ABI " + ABI
+                + ". Needed is libcae 1.1.0 or later, ABI " + ABI
                 + "; install it, or set CAE_LIBRARY to the full path of the library", error);
         }
     }
@@ -83,6 +83,6 @@ public final class Cae {
             throw new LibraryException(path + ": libcae " + text + " has ABI version " + abi
                 + ", needed is " + ABI, null);
         if (Integer.compareUnsigned(version, OLDEST) < 0)
-            throw new LibraryException(path + ": found libcae " + text + ", needed is 1.0.0 or later", null);
+            throw new LibraryException(path + ": found libcae " + text + ", needed is 1.1.0 or later", null);
     }
 }

@@ -60,6 +60,8 @@ interface LibCae extends Library {
 
     int cae_spec_end_encoder(Pointer spec);
 
+    int cae_spec_set_residual(Pointer spec, int residual);
+
     int cae_spec_add_reference(Pointer spec);
 
     int cae_model_create(PointerByReference out, Pointer context, Pointer spec, long seed);
@@ -71,6 +73,8 @@ interface LibCae extends Library {
     long cae_model_parameter_count(Pointer model);
 
     int cae_model_layer_count(Pointer model);
+
+    int cae_model_residual(Pointer model);
 
     int cae_model_tensor_count(Pointer model);
 
@@ -177,6 +181,8 @@ interface LibCae extends Library {
     int cae_trainer_progress(Structs.Progress out, Pointer trainer);
 
     int cae_trainer_get_gradient(FloatBuffer values, SizeT count, Pointer trainer, String name);
+
+    int cae_trainer_average(PointerByReference out, Pointer trainer);
 
     int cae_trainer_save(Pointer trainer, String path);
 

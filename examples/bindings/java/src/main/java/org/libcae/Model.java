@@ -27,7 +27,11 @@ public final class Model extends Handle {
     }
 
     private Model(Context context, Pointer address) {
-        super(context.home, address, Cae.library()::cae_model_destroy, null);
+        this(context.home, address);
+    }
+
+    Model(Home home, Pointer address) {
+        super(home, address, Cae.library()::cae_model_destroy, null);
     }
 
     /** The reference network, 3 to 8 to 8 and back. */
@@ -53,6 +57,11 @@ public final class Model extends Handle {
 
     public int layerCount() {
         return with(Cae.library()::cae_model_layer_count);
+    }
+
+    /** Whether the whole model adds its input to what its layers make of it. */
+    public boolean residual() {
+        return with(Cae.library()::cae_model_residual) == 1;
     }
 
     /** Such as "4.weight", in the file's order. */

@@ -38,6 +38,12 @@ public final class Spec extends Handle {
         return this;
     }
 
+    /** A whole model gives its input plus what its layers make of it, y = x + f(x). */
+    public Spec residual(boolean residual) {
+        home.check(Cae.library().cae_spec_set_residual(address(), residual ? 1 : 0));
+        return this;
+    }
+
     /** The four layers of the reference network. */
     public Spec reference() {
         home.check(Cae.library().cae_spec_add_reference(address()));

@@ -88,7 +88,8 @@ public final class Structs {
     /** cae_trainer_options */
     @FieldOrder({"batch", "seed", "loss", "shuffle", "huber_delta", "noise_sigma", "clip_norm",
         "schedule", "reserved", "warmup_steps", "decay_steps", "decay_factor",
-        "final_fraction"})
+        "final_fraction", "noise_sigma_max", "average_decay", "epsilon", "ssim_weight",
+        "augment", "reserved2"})
     public static class TrainerOptions extends Sized {
         public int batch;
         public long seed;
@@ -103,6 +104,12 @@ public final class Structs {
         public long decay_steps;
         public double decay_factor;
         public double final_fraction;
+        public double noise_sigma_max;
+        public double average_decay;
+        public double epsilon;
+        public double ssim_weight;
+        public int augment;
+        public int reserved2;
     }
 
     /** cae_progress */

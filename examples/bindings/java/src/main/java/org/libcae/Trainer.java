@@ -95,6 +95,15 @@ public final class Trainer extends Handle {
             address(), name));
     }
 
+    /** A model of its own with the moving average of the parameters; without averaging, as they are. */
+    public Model average() {
+        try {
+            return new Model(home, create(home, out -> Cae.library().cae_trainer_average(out, address())));
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
     /** Write a checkpoint: a model file that also resumes. */
     public void save(Path path) {
         home.check(Cae.library().cae_trainer_save(address(), path.toString()));

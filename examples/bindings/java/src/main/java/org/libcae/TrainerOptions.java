@@ -3,10 +3,13 @@ package org.libcae;
 /** How to train. */
 public final class TrainerOptions {
     /** What a step makes smaller. */
-    public enum Loss { MSE, L1, HUBER }
+    public enum Loss { MSE, L1, HUBER, CHARBONNIER }
 
     /** How the rate changes after the warm-up. */
     public enum Schedule { CONSTANT, STEP, COSINE }
+
+    /** What may happen to an image on its way into a batch, drawn by halves for each visit. */
+    public enum Augment { MIRROR, FLIP, TRANSPOSE }
 
     final Structs.TrainerOptions struct =
         Options.init(new Structs.TrainerOptions(), Cae.library()::cae_trainer_options_init);
@@ -80,6 +83,38 @@ public final class TrainerOptions {
     /** 0 */
     public TrainerOptions finalFraction(double fraction) {
         struct.final_fraction = fraction;
+        return this;
+    }
+
+    /** 0; above: each visit of an image draws its sigma between noiseSigma and this. */
+    public TrainerOptions noiseSigmaMax(double sigma) {
+        struct.noise_sigma_max = sigma;
+        return this;
+    }
+
+    /** 0: off; below 1: Trainer.average() gives a moving average of the parameters. */
+    public TrainerOptions averageDecay(double decay) {
+        struct.average_decay = decay;
+        return this;
+    }
+
+    /** 0, which is 1e-3; of CHARBONNIER. */
+    public TrainerOptions epsilon(double epsilon) {
+        struct.epsilon = epsilon;
+        return this;
+    }
+
+    /** 0; above: this times 1 - SSIM is added to the loss. */
+    public TrainerOptions ssimWeight(double weight) {
+        struct.ssim_weight = weight;
+        return this;
+    }
+
+    /** None; TRANSPOSE is for square images. */
+    public TrainerOptions augment(Augment... ways) {
+        struct.augment = 0;
+        for (Augment way : ways)
+            struct.augment |= 1 << way.ordinal();
         return this;
     }
 }

@@ -1,6 +1,6 @@
 -- luarocks make, in this folder
 package = "cae"
-version = "1.0.0-1"
+version = "1.1.0-1"
 source = { url = "." }
 description = {
   summary = "Convolutional auto-encoders on the CPU: libcae for LuaJIT",
