@@ -60,6 +60,7 @@ struct plain_layer {
 };
 
 #define SLOPE 0.1f
+#define HE CAE_INITIALIZATION_HE
 #define LATENT (-1)
 #define IMAGE 0
 
@@ -79,6 +80,7 @@ struct network {
     const struct plain_layer *layers;
     int count, encoder;
     bool residual, leaky;
+    int32_t initialization;
     int latent; /* default number of channels; 0: there is nothing to choose */
 };
 
@@ -86,10 +88,11 @@ static struct network network_of(int32_t preset)
 {
 #define LAYERS(table) table, sizeof table / sizeof table[0]
     switch (preset) {
-    case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, 0};
-    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, 0};
-    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, 16};
-    default: return (struct network){LAYERS(reference), 2, false, false, 0};
+    case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, HE, 0};
+    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, HE, 0};
+    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, HE, 16};
+    case CAE_PRESET_TUNED: return (struct network){LAYERS(reference), 2, false, false, HE, 0};
+    default: return (struct network){LAYERS(reference), 2, false, false, 0, 0};
     }
 }
 
@@ -141,6 +144,7 @@ cae_status cae_spec_add_preset(cae_spec *spec, int32_t preset, int32_t channels,
     }
     spec->encoder = n.encoder;
     spec->residual = n.residual;
+    spec->initialization = n.initialization;
     return CAE_OK;
 }
 
