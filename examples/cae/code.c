@@ -68,9 +68,11 @@ static bool run_encoder(cae_array **array, struct latent *latent, const struct c
 static bool report_latent(const struct call *call, const struct latent *l, const struct frame *f,
                           bool to_stderr)
 {
-    return output_report(json_pack("{s:s, s:s, s:s, s:s, s:[I, i, i, i], s:[I, I], s:[I, I]}",
-                                   "command", "encode", "model", call->settings.model,
-                                   "input", call->files[0], "output", call->files[1],
+    return output_report(json_pack("{s:s, s:o, s:o, s:o, s:[I, i, i, i], s:[I, I], s:[I, I]}",
+                                   "command", "encode",
+                                   "model", output_text(call->settings.model),
+                                   "input", output_text(call->files[0]),
+                                   "output", output_text(call->files[1]),
                                    "latent", (json_int_t)l->count, (int)l->channels, (int)l->height,
                                    (int)l->width,
                                    "size", (json_int_t)f->height, (json_int_t)f->width,
@@ -265,9 +267,10 @@ static float *only_the_picture(float *y, const struct frame *frame, int channels
 static bool report_picture(const struct call *call, const struct frame *f, int channels,
                            bool to_stderr)
 {
-    return output_report(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:b}", "command", "decode",
-                                   "model", call->settings.model, "input", call->files[0],
-                                   "output", call->files[1], "height", (json_int_t)f->height,
+    return output_report(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:i, s:b}", "command", "decode",
+                                   "model", output_text(call->settings.model),
+                                   "input", output_text(call->files[0]),
+                                   "output", output_text(call->files[1]), "height", (json_int_t)f->height,
                                    "width", (json_int_t)f->width, "channels", channels,
                                    "residual", (int)cae_model_residual(call->model)),
                          to_stderr);

@@ -97,8 +97,8 @@ static json_t *describe(const struct result *r, const char *in, const char *out)
 {
     const struct frame *f = &r->frame;
 
-    return json_pack("{s:s, s:s, s:I, s:I, s:i, s:s, s:b, s:s, s:o, s:f, s:f}",
-                     "input", in, "output", out, "height", (json_int_t)f->height,
+    return json_pack("{s:o, s:o, s:I, s:I, s:i, s:s, s:b, s:s, s:o, s:f, s:f}",
+                     "input", output_text(in), "output", output_text(out), "height", (json_int_t)f->height,
                      "width", (json_int_t)f->width, "channels", r->channels,
                      "numbers", r->type == CAE_TYPE_U8 ? "8 bits" : r->type == CAE_TYPE_U16
                                                           ? "16 bits" : "float32",
@@ -110,8 +110,8 @@ static json_t *describe(const struct result *r, const char *in, const char *out)
 
 static bool report(const struct call *call, json_t *files, double fastest, bool to_stderr)
 {
-    return output_report(json_pack("{s:s, s:s, s:i, s:o, s:f}", "command", "denoise",
-                                   "model", call->settings.model,
+    return output_report(json_pack("{s:s, s:o, s:i, s:o, s:f}", "command", "denoise",
+                                   "model", output_text(call->settings.model),
                                    "threads", (int)cae_context_threads(call->context),
                                    "files", files, "peak_megapixels_per_second", fastest),
                          to_stderr);

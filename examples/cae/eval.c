@@ -94,8 +94,8 @@ static double sigma_of(const cae_model *model)
 static bool report(const struct call *call, const cae_evaluation *quality, const struct data *data,
                    double sigma, double seconds)
 {
-    json_t *all = json_pack("{s:s, s:s, s:s, s:f, s:i}", "command", "eval",
-                            "model", call->settings.model, "dataset", data->kind,
+    json_t *all = json_pack("{s:s, s:o, s:s, s:f, s:i}", "command", "eval",
+                            "model", output_text(call->settings.model), "dataset", data->kind,
                             "seconds", seconds,
                             "threads", (int)cae_context_threads(call->context));
     json_t *figures = quality_describe(quality, sigma);
