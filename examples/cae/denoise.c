@@ -36,7 +36,7 @@ struct result {
     double seconds;
 };
 
-/* --- One picture ------------------------------------------------------------------------------- */
+/* --- One picture ----------------------------------------------------------------------------- */
 
 /* Alpha stands behind the colours, and goes through as it is. */
 static bool write_result(const struct call *call, const struct picture *picture, const float *y,
@@ -86,7 +86,7 @@ static bool denoise(struct result *result, const struct call *call, const struct
     return good;
 }
 
-/* --- The report --------------------------------------------------------------------------------- */
+/* --- The report ------------------------------------------------------------------------------ */
 
 static double megapixels(const struct result *r)
 {
@@ -117,12 +117,12 @@ static bool report(const struct call *call, json_t *files, double fastest, bool 
                          to_stderr);
 }
 
-/* --- All pictures ------------------------------------------------------------------------------- */
+/* --- All pictures ---------------------------------------------------------------------------- */
 
 static bool names_differ(const struct call *call)
 {
     for (int i = 0; i < call->count; i++) {
-        if (!strcmp(call->files[i], STANDARD))
+        if (is_standard(call->files[i]))
             return fail("-: expected files by name with --out, found standard input");
         for (int j = 0; j < i; j++)
             if (!strcmp(base_name(call->files[i]), base_name(call->files[j])))
@@ -150,7 +150,7 @@ static bool usage_is_right(const struct call *call)
 static int denoise_all(const struct call *call, const struct network *network)
 {
     const int count = call->settings.out ? call->count : 1;
-    const bool to_stderr = !call->settings.out && !strcmp(call->files[1], STANDARD);
+    const bool to_stderr = !call->settings.out && is_standard(call->files[1]);
     json_t *files = json_array();
     double fastest = 0;
     bool good = true;

@@ -24,7 +24,7 @@ static const struct argument arguments[] = {
     ROW_HELP,
 };
 
-/* --- What others share ------------------------------------------------------------------------------ */
+/* --- What others share ----------------------------------------------------------------------- */
 
 bool quality_measure(cae_evaluation *quality, const struct call *call, const cae_model *model,
                      const struct data *data, double sigma)
@@ -79,7 +79,7 @@ json_t *quality_describe(const cae_evaluation *e, double sigma)
                      "noisy_ssim_uniform7", real_if(noisy, e->noisy_ssim_uniform7));
 }
 
-/* --- cae eval --------------------------------------------------------------------------------------- */
+/* --- cae eval -------------------------------------------------------------------------------- */
 
 /* What the model was trained with, if its note says so. */
 static double sigma_of(const cae_model *model)

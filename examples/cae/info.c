@@ -37,7 +37,7 @@ struct facts {
     char library[32];               /* that wrote it */
 };
 
-/* --- What only the file says ------------------------------------------------------------------------- */
+/* --- What only the file says ----------------------------------------------------------------- */
 
 /* The header of a file that the library has read already: eight bytes of length, JSON. A text of its
  * metadata. */
@@ -77,7 +77,7 @@ static void read_metadata(struct facts *facts)
     json_decref(metadata);
 }
 
-/* --- What the model says ----------------------------------------------------------------------------- */
+/* --- What the model says --------------------------------------------------------------------- */
 
 static int64_t parameters_of(const struct layer *layer)
 {
@@ -116,7 +116,7 @@ static void forget(struct facts *facts)
     json_decref(facts->trainer);
 }
 
-/* --- As a table -------------------------------------------------------------------------------------- */
+/* --- As a table ------------------------------------------------------------------------------ */
 
 enum { CELL = 32 };
 
@@ -213,7 +213,7 @@ static void print_facts(const struct facts *f)
         printf("note\n%s\n", cae_model_note(f->model));
 }
 
-/* --- As JSON ----------------------------------------------------------------------------------------- */
+/* --- As JSON --------------------------------------------------------------------------------- */
 
 static json_t *describe_layer(const struct layer *layer)
 {
@@ -275,7 +275,7 @@ static bool report(const struct facts *f)
         false);
 }
 
-/* --- cae info ---------------------------------------------------------------------------------------- */
+/* --- cae info -------------------------------------------------------------------------------- */
 
 static int run(struct call *call)
 {

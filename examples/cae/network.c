@@ -38,7 +38,7 @@ void network_free(struct network *network)
 
 enum { MOST_ADDED = 65536 /* pixels, to a side of a picture */ };
 
-/* --- One axis of one layer ----------------------------------------------------------------------- */
+/* --- One axis of one layer ------------------------------------------------------------------- */
 
 struct axis {
     bool transposed;
@@ -85,7 +85,7 @@ int64_t network_extent(const struct network *network, int first, int end, bool v
     return extent;
 }
 
-/* --- Margins -------------------------------------------------------------------------------------- */
+/* --- Margins --------------------------------------------------------------------------------- */
 
 /* Where output pixel 0 lies among the pixels of the input, and how far apart two of them are. A
  * convolution's output o looks at o stride - padding + reach / 2, in the middle of its taps; a
@@ -148,7 +148,7 @@ bool network_margin(struct margin *margin, const struct network *network, bool v
     return add_after(margin, network, vertical, extent, false);
 }
 
-/* --- What a pixel sees ---------------------------------------------------------------------------- */
+/* --- What a pixel sees ----------------------------------------------------------------------- */
 
 struct span {
     int64_t first, last; /* none when first > last */

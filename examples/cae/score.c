@@ -17,7 +17,7 @@
 
 static const char *const kinds[] = {[CAE_SCORE_MEAN] = "mean", [CAE_SCORE_PEAK] = "peak", NULL};
 
-/* --- cae calibrate ---------------------------------------------------------------------------------- */
+/* --- cae calibrate --------------------------------------------------------------------------- */
 
 static const struct argument calibrate_arguments[] = {
     ROW_MODEL("what `cae train` saved"),
@@ -131,7 +131,7 @@ const struct command command_calibrate = {
     .run = run_calibrate,
 };
 
-/* --- cae score -------------------------------------------------------------------------------------- */
+/* --- cae score ------------------------------------------------------------------------------- */
 
 static const struct argument score_arguments[] = {
     ROW_MODEL("what `cae calibrate` saved"),
@@ -206,7 +206,7 @@ static bool write_map(const struct judge *j, char **name, const float *map, cons
 {
     const double white = j->calibrated && j->options.kind == CAE_SCORE_PEAK ? 2 * j->threshold : 0;
     char *joined = path_join(j->call->settings.map,
-                             strcmp(path, STANDARD) ? base_name(path) : "standard-input");
+                             !is_standard(path) ? base_name(path) : "standard-input");
     const size_t length = joined ? strlen(joined) + sizeof ".map.png" : 0;
 
     *name = joined ? malloc(length) : NULL;

@@ -68,7 +68,7 @@ struct training {
     cae_evaluation quality;
 };
 
-/* --- Usage ------------------------------------------------------------------------------------------ */
+/* --- Usage ----------------------------------------------------------------------------------- */
 
 static bool usage_is_right(const struct settings *s)
 {
@@ -82,7 +82,7 @@ static bool usage_is_right(const struct settings *s)
            fail("--sigma-max: expected not less than --sigma");
 }
 
-/* --- Setting up ------------------------------------------------------------------------------------- */
+/* --- Setting up ------------------------------------------------------------------------------ */
 
 static cae_status make_model(struct training *t)
 {
@@ -157,7 +157,7 @@ static bool set_up(struct training *t)
     return !status || fail_status(t->call->context, status, "cannot set up training");
 }
 
-/* --- Training --------------------------------------------------------------------------------------- */
+/* --- Training -------------------------------------------------------------------------------- */
 
 static int64_t images_in_step(const struct training *t)
 {
@@ -204,7 +204,7 @@ static bool train(struct training *t)
     return good;
 }
 
-/* --- What came of it -------------------------------------------------------------------------------- */
+/* --- What came of it ------------------------------------------------------------------------- */
 
 static const char *optimizer_name(int32_t kind)
 {
@@ -313,7 +313,7 @@ static bool finish(struct training *t)
     return !status || fail_file(t->call->context, status, out);
 }
 
-/* --- cae train -------------------------------------------------------------------------------------- */
+/* --- cae train ------------------------------------------------------------------------------- */
 
 static int perform(struct training *t)
 {

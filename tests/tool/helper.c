@@ -24,7 +24,7 @@ static void check(cae_status status, const char *what)
     exit(1);
 }
 
-/* --- Models ----------------------------------------------------------------------------------- */
+/* --- Models ---------------------------------------------------------------------------------- */
 
 struct layer {
     int transposed, in, out, kernel, stride, padding, output_padding, activation;
@@ -100,7 +100,7 @@ static cae_model *load(const char *path)
     return model;
 }
 
-/* --- Floats on stdin and stdout ---------------------------------------------------------------- */
+/* --- Floats on stdin and stdout -------------------------------------------------------------- */
 
 static float *take(size_t count)
 {
@@ -141,7 +141,7 @@ static void run(int part, const char *path, int64_t n, int32_t h, int32_t w)
     cae_model_destroy(model);
 }
 
-/* --- Pictures ---------------------------------------------------------------------------------- */
+/* --- Pictures -------------------------------------------------------------------------------- */
 
 static void planes(const char *path)
 {
