@@ -30,7 +30,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=examples/setup.sh
 . examples/setup.sh
 
-install_missing cc pkg-config meson ninja openblas jansson cairo
+install_missing cc pkg-config meson ninja openblas png jpeg jansson cairo
 if [ ! -f build/build.ninja ]; then
     quietly meson setup build -Dbuildtype=release -Dtests=false
 fi

@@ -17,12 +17,15 @@ setup_table='
   openblas     libopenblas-dev    openblas-devel      openblas    openblas-dev     openblas
   jansson      libjansson-dev     jansson-devel       jansson     jansson-dev      jansson
   cairo        libcairo2-dev      cairo-devel         cairo       cairo-dev        cairo
+  png          libpng-dev         libpng-devel        libpng      libpng-dev       libpng
+  jpeg         libjpeg-dev        libjpeg-turbo-devel  libjpeg-turbo  libjpeg-turbo-dev  jpeg-turbo
   check        check              check-devel         check       check-dev        check
   curl         curl               curl                curl        curl             curl
   sanitizers   gcc                libasan,libubsan    gcc         gcc              gcc
   clang        clang,libclang-rt-14-dev  clang,compiler-rt  clang,compiler-rt  clang,compiler-rt  llvm
   afl          afl++              american-fuzzy-lop  afl++       -            afl++
   valgrind     valgrind           valgrind            valgrind    valgrind         valgrind
+  chromium     chromium           chromium            chromium    chromium         -
   strace       strace             strace              strace      strace           -
   gcc          gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
   clang-tidy   clang-tidy         clang-tools-extra   clang       clang-extra-tools  llvm
@@ -58,9 +61,11 @@ is_here()
         meson) case $(meson --version) in [1-9]*) ;; *) false ;; esac ;;
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
+        png | jpeg) ${PKG_CONFIG:-pkg-config} --exists "lib$1" ;;
         sanitizers) sanitizers_link ;;
         clang) fuzzer_links ;;
         clang-tidy) command -v "$1" || command -v "$1-14" ;;
+        chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
         afl) command -v afl-clang-fast ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         matplotlib) /usr/bin/python3 -c 'import matplotlib' ;;

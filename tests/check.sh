@@ -38,7 +38,7 @@ cd "$(dirname "$0")/.."
 . examples/setup.sh
 
 # shellcheck disable=SC2086         # lists of words
-install_missing cc pkg-config meson ninja openblas jansson cairo check $needs
+install_missing cc pkg-config meson ninja openblas png jpeg jansson cairo check $needs
 build=build/check
 if [ ! -f $build/build.ninja ]; then
     CC=gcc quietly meson setup $build -Dbuildtype=debugoptimized

@@ -31,7 +31,7 @@ done
 cd "$(dirname "$0")/.."
 # shellcheck source=examples/setup.sh
 . examples/setup.sh
-install_missing cc pkg-config meson ninja openblas check jansson cairo strace
+install_missing cc pkg-config meson ninja openblas png jpeg check jansson cairo strace
 
 build=build/coverage
 if [ ! -f $build/build.ninja ]; then

@@ -15,16 +15,16 @@ With names of tests, as meson lists them, only those.
   --msan       with clang's MemorySanitizer and without BLAS, the C tests, in build/msan; Check, which
                must be instrumented too, is built from its source
   --valgrind   under valgrind's memcheck, in build/valgrind
-  --peers      the comparisons with PyTorch, scikit-image, Python's safetensors and onnxruntime, none
-               skipped: installs those too; in build/peers
+  --peers      the comparisons with PyTorch, scikit-image, Python's safetensors, onnxruntime and
+               TensorBoard, none skipped: installs those too; in build/peers
   --bindings   the bindings, with the toolchains of their languages, which it installs (a distribution's
                may be too old for one: that is said); in build/bindings
 END
 }
 
 cd "$(dirname "$0")/.."
-needs='cc pkg-config meson ninja openblas jansson cairo check curl'
-wants='strace abidiff doxygen cmake cffi c++ luajit'
+needs='cc pkg-config meson ninja openblas png jpeg jansson cairo check curl'
+wants='chromium strace abidiff doxygen cmake cffi c++ luajit'
 options=
 arguments=
 case ${1-} in
@@ -55,7 +55,7 @@ case ${1-} in
         # shellcheck disable=SC2089 # meson's quotes, not the shell's
         memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
         options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
-        options="$options -Db_lundef=false -Dblas=none -Dtools=false --force-fallback-for=check"
+        options="$options -Db_lundef=false -Dblas=none -Dimages=disabled -Dtools=false --force-fallback-for=check"
         arguments='--no-suite scripts --no-suite interop --no-suite bindings --no-suite soak'
         arguments="$arguments --timeout-multiplier 10"
         CC=$(command -v clang || echo clang-14)
@@ -99,7 +99,7 @@ arguments="$arguments $*"
             quietly /usr/bin/python3 -m venv --system-site-packages build/python
         fi
         # Debian's PyTorch is of before numpy 2
-        quietly build/python/bin/pip install safetensors onnx onnxruntime 'numpy<2'
+        quietly build/python/bin/pip install safetensors onnx onnxruntime tensorboard 'numpy<2'
         PATH=$PWD/build/python/bin:$PATH
     fi
     if [ ! -f $build/build.ninja ]; then

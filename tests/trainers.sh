@@ -100,10 +100,21 @@ is_log() {
         [ "$(wc -l <"$1")" -eq $(($2 + 1)) ]
 }
 
+# tests/page looks into it
+is_page() {
+    [ "$(head -n 1 "$1")" = '<!DOCTYPE html>' ] && [ "$(tail -n 1 "$1")" = '</html>' ]
+}
+
+# is_events FILE...: one, named as TensorBoard wants it; tests/parity/events.py reads it
+is_events() {
+    [ $# -eq 1 ] && grep -q 'brain\.Event:2' "$1" && basename "$1" |
+        grep -qE '^events\.out\.tfevents\.[0-9]{10}\..+$'
+}
+
 holds_results() {
     # shellcheck disable=SC2012     # of names that are known
     [ "$(ls "$1" | tr '\n' ' ')" = "checkpoint.safetensors log.csv loss.png metrics.json \
-model.safetensors samples.png " ] || { ls -l "$1"; return 1; }
+model.safetensors report.html samples.png " ] || { ls -l "$1"; return 1; }
 }
 
 for trainer in "$denoise" "$reconstruct"; do
@@ -112,13 +123,15 @@ for trainer in "$denoise" "$reconstruct"; do
     check "$name trains on the built-in images" exits 0 'epoch 2/2' \
         "$trainer" --limit 100 --epochs 2 --batch 40 --out "$out"
     check "$name prints the table on stdout" grep -q '^output .*[0-9]' stdout
-    check "$name leaves six files" holds_results "$out"
+    check "$name leaves seven files" holds_results "$out"
     check "$name: metrics.json is complete" is_metrics "$out/metrics.json"
     check "$name: log.csv has a row per step" is_log "$out/log.csv" 6
     check "$name: loss.png is a PNG" is_png "$out/loss.png"
     check "$name: samples.png is a PNG" is_png "$out/samples.png"
+    check "$name: report.html is a page" is_page "$out/report.html"
     check "$name evaluates what it saved" exits 0 '' \
         "$trainer" --eval "$out/model.safetensors" --out "$out-eval"
+    check "$name: a page of that, too" is_page "$out-eval/report.html"
     figures='"(test_mse|psnr_db|ssim|ssim_uniform7|noisy_psnr_db)"'
     grep -E "$figures" "$out/metrics.json" >trained
     grep -E "$figures" "$out-eval/metrics.json" >evaluated
@@ -130,6 +143,8 @@ check 'reconstruct has no noisy input' grep -q '"noisy_psnr_db": null' \
     deep/er/reconstruct/metrics.json
 check 'a CIFAR-10 directory will do' exits 0 '' "$denoise" $tiny --epochs 1 --out cifar
 check '--quiet says nothing' test ! -s stdout -a ! -s stderr
+check '--tensorboard' exits 0 '' "$denoise" $tiny --epochs 1 --out cifar --tensorboard events/here
+check '--tensorboard: an event file' is_events events/here/*
 check '--help' exits 0 '' "$denoise" --help
 check '--help names every option' grep -q -e --resume stdout
 check '--version' exits 0 '' "$denoise" --version
@@ -177,6 +192,7 @@ usage "$denoise" "--engine: expected auto, gemm or direct, found 'fast'" --engin
 usage "$denoise" "--limit: expected" --limit 0
 usage "$denoise" "--out: expected a directory, found '--quiet'" --out --quiet
 usage "$denoise" "--data: expected a directory" --data ''
+usage "$denoise" "--tensorboard: expected a directory" --tensorboard
 usage "$denoise" "--quiet: expected no value" --quiet=yes
 usage "$denoise" "--eval and --resume" --eval a --resume b
 usage "$reconstruct" "--sigma: no such option" --sigma 0.1
@@ -197,6 +213,7 @@ failure 'a checkpoint that is none' 'garbage' --resume garbage
 failure 'a checkpoint of another batch' 'cifar/checkpoint' --batch 16 \
     --resume cifar/checkpoint.safetensors
 failure 'a model that is none' 'garbage' --eval garbage
+failure 'events below a file' 'garbage' --tensorboard garbage/events
 check 'none of them made --out' test ! -e never
 failure '--out is a file' 'garbage' --out garbage
 failure '--out is below a file' 'garbage' --out garbage/out

@@ -3,6 +3,7 @@
 
 #include "files.h"
 #include "message.h"
+#include "picture.h"
 
 cairo_t *canvas_create(int width, int height)
 {
@@ -15,11 +16,6 @@ cairo_t *canvas_create(int width, int height)
     return canvas;
 }
 
-static cairo_status_t collect(void *bytes, const unsigned char *data, unsigned int size)
-{
-    return bytes_add(bytes, data, size) ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_NO_MEMORY;
-}
-
 bool canvas_save(cairo_t *canvas, const char *path)
 {
     struct bytes png = {0};
@@ -27,7 +23,7 @@ bool canvas_save(cairo_t *canvas, const char *path)
     bool good;
 
     if (!status)
-        status = cairo_surface_write_to_png_stream(cairo_get_target(canvas), collect, &png);
+        status = cairo_surface_write_to_png_stream(cairo_get_target(canvas), picture_collect, &png);
     good = status ? fail("cannot draw %s: %s", path, cairo_status_to_string(status))
                   : file_save(path, png.data, png.size);
     bytes_free(&png);

@@ -167,6 +167,13 @@ bool file_save(const char *path, const void *data, size_t size)
     return good;
 }
 
+bool file_create(const char *path)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+    return fd >= 0 && close_after(fd, true);
+}
+
 /* All or nothing: half a line must not stay behind. */
 static bool append_all(int fd, const void *data, size_t size)
 {

@@ -19,6 +19,9 @@ void bytes_free(struct bytes *bytes);
  * was there is untouched. The directory must be locked. */
 bool file_save(const char *path, const void *data, size_t size);
 
+/* Make an empty file where there is none; errno says why not. */
+bool file_create(const char *path);
+
 /* Add to the end of `path`, synced; on failure the file is cut back to what it was. */
 bool file_append(const char *path, const void *data, size_t size);
 

@@ -5,8 +5,8 @@
 #include "files.h"
 #include "message.h"
 
-#include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 
 enum { DIGITS = 12 };  /* more than any figure holds, few enough to print 0.1 as 0.1 */
 
@@ -105,7 +105,7 @@ static bool take_in(json_t *all, json_t *part)
     return good;
 }
 
-static json_t *describe(const struct run *run)
+json_t *metrics_describe(const struct run *run)
 {
     json_t *all = json_object();
 
@@ -113,6 +113,7 @@ static json_t *describe(const struct run *run)
         take_in(all, describe_quality(run)) && take_in(all, describe_machine(run)))
         return all;
     json_decref(all);
+    fail("out of memory for the figures");
     return NULL;
 }
 
@@ -124,14 +125,37 @@ static int collect(const char *text, size_t size, void *bytes)
 bool metrics_save(const char *path, const struct run *run)
 {
     struct bytes text = {0};
-    json_t *all = describe(run);
+    json_t *all = metrics_describe(run);
     const bool composed = all &&
         !json_dump_callback(all, collect, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) &&
         bytes_add(&text, "\n", 1);
     const bool good = composed ? file_save(path, text.data, text.size)
-                               : fail("out of memory for %s", path);
+                               : all && fail("out of memory for %s", path);
 
     bytes_free(&text);
     json_decref(all);
     return good;
+}
+
+bool metrics_note(const struct run *run)
+{
+    const struct options *o = &run->options;
+    json_t *all = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:f, s:s, s:f, s:I}",
+                            "task", run->task->name,
+                            "dataset", data_name(o),
+                            "train_images", (json_int_t)cae_dataset_count(run->train),
+                            "epochs", (json_int_t)run->progress.epoch,
+                            "steps", (json_int_t)run->progress.step,
+                            "batch", (json_int_t)o->batch,
+                            "optimizer", "adam",
+                            "learning_rate", o->lr,
+                            "loss", "mse",
+                            "sigma", run->evaluation_options.noise_sigma,
+                            "seed", (json_int_t)o->seed);
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) : NULL;
+    const cae_status status = text ? cae_model_set_note(run->model, text) : CAE_ERR_MEMORY;
+
+    free(text);
+    json_decref(all);
+    return !status || fail_status(run->context, status, "cannot note what the model was trained on");
 }

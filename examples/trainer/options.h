@@ -2,16 +2,15 @@
 #ifndef TRAINER_OPTIONS_H
 #define TRAINER_OPTIONS_H
 
+#include "arguments.h"
 #include "task.h"
-
-#include <stdint.h>
-#include <stdio.h>
 
 struct options {
     const char *data;   /* NULL: the built-in image set */
     const char *out;
     const char *resume; /* NULL: start afresh */
     const char *eval;   /* NULL: train */
+    const char *tensorboard; /* NULL: no events are written */
     int64_t epochs;     /* in total, those before a resume included */
     int64_t batch;
     int64_t seed;
@@ -28,6 +27,10 @@ struct options {
 bool options_read(struct options *options, int *exit_code, const struct task *task, int argc,
                   char **argv);
 
+/* Print the command, quoted for a shell, with the options that are not as they would be anyway. */
+void options_print(FILE *file, const char *program, const struct options *options,
+                   const struct task *task);
+
 /* Print the command, quoted for a shell, that continues this run from `checkpoint`. */
 void options_print_resume(FILE *file, const char *program, const struct options *options,
                           const struct task *task, const char *checkpoint);
@@ -38,9 +41,5 @@ void options_print_eval(FILE *file, const char *program, const struct options *o
 
 /* "auto", "gemm" or "direct". */
 const char *options_engine_name(const struct options *options);
-
-/* The shortest text that reads back as `value`. */
-enum { REAL_TEXT = 32 };
-const char *format_real(char text[REAL_TEXT], double value);
 
 #endif

@@ -2,13 +2,13 @@
 #ifndef TRAINER_PLOT_H
 #define TRAINER_PLOT_H
 
-#include "history.h"
+#include "curve.h"
+
+#include <stdbool.h>
 
 struct plot {
     const char *title, *subtitle;
-    const struct history *history;
-    int64_t steps_per_epoch;
-    double input_mse;  /* error of the noisy input itself, a line to get below; 0: none */
+    struct curve curve;
 };
 
 /* Draw the training loss over the epochs, on a logarithmic axis. Without steps there is nothing to

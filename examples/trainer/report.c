@@ -4,8 +4,10 @@
 #include "data.h"
 #include "message.h"
 #include "metrics.h"
+#include "page.h"
 #include "plot.h"
 #include "samples.h"
+#include "tensorboard.h"
 
 #include <inttypes.h>
 
@@ -19,7 +21,7 @@ static bool evaluate(struct run *run)
     return !status || fail_status(run->context, status, "cannot evaluate the model");
 }
 
-/* The curve of everything in the log, under the figures that it led to. */
+/* The curve under the figures that it led to. */
 static bool draw_loss(const struct run *run)
 {
     char title[160], subtitle[240], rate[REAL_TEXT];
@@ -34,9 +36,7 @@ static bool draw_loss(const struct run *run)
              format_real(rate, run->options.lr), run->options.seed,
              run->evaluation.mse);
     return plot_loss(run->outputs.loss,
-                     &(struct plot){.title = title, .subtitle = subtitle, .history = &run->history,
-                                    .steps_per_epoch = cae_trainer_steps_per_epoch(run->trainer),
-                                    .input_mse = run->evaluation.noisy_mse});
+                     &(struct plot){.title = title, .subtitle = subtitle, .curve = curve_of(run)});
 }
 
 static void print_row(const char *name, double psnr, double ssim, double ssim_uniform7)
@@ -59,7 +59,8 @@ static void print_table(const struct run *run)
 bool report(struct run *run)
 {
     if (!evaluate(run) || !metrics_save(run->outputs.metrics, run) ||
-        !samples_save(run->outputs.samples, run) || (run->trainer && !draw_loss(run)))
+        !samples_save(run->outputs.samples, run) || (run->trainer && !draw_loss(run)) ||
+        !page_save(run->outputs.page, run) || !tensorboard_results(run))
         return false;
     if (!run->options.quiet)
         print_table(run);

@@ -2,6 +2,7 @@
 #ifndef TRAINER_RUN_H
 #define TRAINER_RUN_H
 
+#include "events.h"
 #include "history.h"
 #include "options.h"
 #include "task.h"
@@ -10,7 +11,7 @@
 
 /* Paths inside --out. */
 struct outputs {
-    char *metrics, *log, *log_aside, *loss, *samples, *model, *checkpoint;
+    char *metrics, *log, *log_aside, *loss, *samples, *page, *model, *checkpoint;
     int lock;                   /* of the directory */
 };
 
@@ -27,6 +28,7 @@ struct run {
     cae_trainer *trainer;
 
     struct history history;
+    struct events events;       /* of --tensorboard */
     cae_progress progress;      /* after the last step taken, in this run or before */
     int64_t first_step;         /* steps taken before this run */
     int64_t images;             /* trained on in this run */

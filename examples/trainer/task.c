@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "message.h"
 #include "report.h"
+#include "tensorboard.h"
 #include "train.h"
 
 #include <errno.h>
@@ -106,12 +107,13 @@ static bool open_outputs(struct run *run)
         .log_aside = path_join(out, "log.csv.new"),
         .loss = path_join(out, "loss.png"),
         .samples = path_join(out, "samples.png"),
+        .page = path_join(out, "report.html"),
         .model = path_join(out, "model.safetensors"),
         .checkpoint = path_join(out, "checkpoint.safetensors"),
         .lock = -1,
     };
-    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->model ||
-        !o->checkpoint)
+    if (!o->metrics || !o->log || !o->log_aside || !o->loss || !o->samples || !o->page ||
+        !o->model || !o->checkpoint)
         return fail("out of memory");
     if (!directory_make(out) || !directory_lock(&o->lock, out))
         return false;
@@ -120,6 +122,7 @@ static bool open_outputs(struct run *run)
     file_tidy(o->log_aside);
     file_tidy(o->loss);
     file_tidy(o->samples);
+    file_tidy(o->page);
     return true;
 }
 
@@ -130,6 +133,7 @@ static void close_outputs(struct outputs *o)
     free(o->log_aside);
     free(o->loss);
     free(o->samples);
+    free(o->page);
     free(o->model);
     free(o->checkpoint);
     directory_unlock(o->lock);
@@ -149,14 +153,16 @@ static bool load_history(struct run *run)
 static int evaluate_only(struct run *run)
 {
     return data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
-           load_model(run) && open_outputs(run) && report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
+           load_model(run) && tensorboard_prepare(run) && open_outputs(run) &&
+           tensorboard_open(run) && report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static bool prepare_training(struct run *run)
 {
     return data_open(&run->train, run->context, &run->options, CAE_SPLIT_TRAIN) &&
            data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
-           set_up_training(run) && resume(run) && open_outputs(run) && load_history(run);
+           set_up_training(run) && resume(run) && tensorboard_prepare(run) && open_outputs(run) &&
+           load_history(run) && tensorboard_open(run);
 }
 
 static int train_and_report(struct run *run)
@@ -187,6 +193,7 @@ static void close_run(struct run *run)
     cae_dataset_destroy(run->train);
     cae_context_destroy(run->context);
     history_free(&run->history);
+    events_close(&run->events);
     close_outputs(&run->outputs);
 }
 

@@ -4,7 +4,9 @@
 #include "files.h"
 #include "interrupt.h"
 #include "message.h"
+#include "metrics.h"
 #include "progress.h"
+#include "tensorboard.h"
 
 #include <inttypes.h>
 
@@ -45,10 +47,22 @@ static bool save_checkpoint(struct run *run)
     return save_log(run) && save_state(run);
 }
 
+/* TensorBoard is told of no step that a checkpoint lacks for long: what is too much is taken back by
+ * the run that goes on. The checkpoint is saved whatever becomes of that. */
+static bool save_all(struct run *run)
+{
+    const bool told = events_flush(&run->events);
+
+    return save_checkpoint(run) && told;
+}
+
 static bool save_model(const struct run *run)
 {
-    cae_status status = cae_model_save(run->model, run->outputs.model);
+    cae_status status;
 
+    if (!metrics_note(run))
+        return false;
+    status = cae_model_save(run->model, run->outputs.model);
     return !status || fail_status(run->context, status, "cannot save the model");
 }
 
@@ -67,7 +81,7 @@ static int64_t images_in_step(const struct run *run, int64_t step)
 static bool diverged(struct run *run, cae_status status)
 {
     fail_status(run->context, status, "training diverged");
-    if (save_checkpoint(run))
+    if (save_all(run))
         say("the last good weights are in %s; a smaller --lr may help", run->outputs.checkpoint);
     return false;
 }
@@ -95,7 +109,8 @@ static bool take_step(struct run *run, struct progress *progress)
         .seconds = seconds, .loss = now->epoch_loss});
     return history_add(&run->history, &(struct history_row){
         .step = now->step, .epoch = epoch, .loss = now->loss, .learning_rate = now->learning_rate,
-        .images_per_second = seconds > 0 ? (double)images / seconds : 0});
+        .images_per_second = seconds > 0 ? (double)images / seconds : 0}) &&
+           tensorboard_step(run);
 }
 
 /* --- The loop --------------------------------------------------------------------------------- */
@@ -109,7 +124,7 @@ static enum outcome take_steps(struct run *run, struct progress *progress)
         const bool interrupted = interrupt_signal();
         if (interrupted)
             progress_end(progress);
-        if ((interrupted || run->progress.epoch_done) && !save_checkpoint(run))
+        if ((interrupted || run->progress.epoch_done) && !save_all(run))
             return FAILED;
         if (interrupted)
             return INTERRUPTED;

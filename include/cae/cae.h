@@ -290,6 +290,17 @@ int64_t cae_model_parameter_count(const cae_model *model);
 /** Number of layers; 0 for NULL. */
 int32_t cae_model_layer_count(const cae_model *model);
 
+/** Number of layers of the encoder, which are the first; 0 for NULL. Since 1.1. */
+int32_t cae_model_encoder_layers(const cae_model *model);
+
+/** What layer `index`, counted from 0, is: `transposed` receives 1 for a transposed convolution and
+ * 0 for a convolution, the channels as many as it reads and writes, `options` its geometry and
+ * activation, so that cae_spec_add_conv or cae_spec_add_conv_transpose makes it again. The caller
+ * sets options->size (the init call does); as many bytes are written. Slopes are rounded to float32.
+ * Any result may be NULL. Since 1.1. */
+cae_status cae_model_layer(int32_t *transposed, int32_t *in_channels, int32_t *out_channels,
+                           cae_conv_options *options, const cae_model *model, int32_t index);
+
 /** 1 for a model with a residual connection, see cae_spec_set_residual; 0 without, and for NULL. */
 int32_t cae_model_residual(const cae_model *model);
 
@@ -381,6 +392,16 @@ cae_status cae_model_save_memory(void *buffer, size_t capacity, size_t *written,
 cae_status cae_model_load_memory(cae_model **out, cae_context *context, const void *data,
                                  size_t size);
 
+/** Give a model a note, which travels in its files: what it was made from, for people or, as JSON, for
+ * programs. UTF-8 of at most 65,536 bytes, copied; NULL or "" takes it away. It changes nothing that
+ * a model computes. cae_model_load_weights and cae_trainer_resume leave it as it is. CAE_ERR_ARGUMENT
+ * for a text that is longer or not UTF-8. Since 1.1. */
+cae_status cae_model_set_note(cae_model *model, const char *text);
+
+/** The note of a model, "" for none and for NULL. Lives until the next cae_model_set_note, or as
+ * long as the model. Since 1.1. */
+const char *cae_model_note(const cae_model *model);
+
 /** Fill an existing model from a file that need not say an architecture, such as a PyTorch state
  * dict: every parameter must be there as float32 with its shape, and nothing else but "optim."
  * tensors. All or nothing. */
@@ -405,8 +426,9 @@ typedef struct cae_dataset cae_dataset; /**< images of one shape, by index */
 
 /** Element types of a caller's images. */
 enum cae_type {
-    CAE_TYPE_U8 = 0, /**< bytes, 0 to 255 */
-    CAE_TYPE_F32 = 1 /**< float32 */
+    CAE_TYPE_U8 = 0,  /**< bytes, 0 to 255 */
+    CAE_TYPE_F32 = 1, /**< float32 */
+    CAE_TYPE_U16 = 2  /**< 0 to 65535 in the machine's byte order; arrays only, not datasets */
 };
 
 /** Orders of a caller's images. */
@@ -432,7 +454,7 @@ typedef struct cae_dataset_options {
     uint32_t size;     /**< sizeof(cae_dataset_options) */
     int32_t scale;     /**< CAE_SCALE_SIGNED */
     int32_t type;      /**< CAE_TYPE_U8; cae_dataset_create only */
-    int32_t layout;    /**< CAE_LAYOUT_NCHW; cae_dataset_create only */
+    int32_t layout;    /**< CAE_LAYOUT_NCHW; cae_dataset_create and cae_dataset_open_npy only */
     int32_t borrow;    /**< 0: copy the data. 1: the caller keeps it alive and unchanged until the
                             dataset, its slices and all trainers using them are destroyed, which
                             does not read it; cae_dataset_create only */
@@ -455,6 +477,49 @@ cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
                                     const char *directory, int32_t split,
                                     const cae_dataset_options *options);
 
+/** A NumPy file (.npy, see cae_array_read) of bytes or floats: [count][channels][height][width], or
+ * [count][height][width][channels] when the options say CAE_LAYOUT_NHWC, or [count][height][width],
+ * which is one channel. Bytes are scaled, floats taken to be in the range that the options name.
+ * Read into memory once: what it takes is the file's size. The options' type and borrow are 0. */
+cae_status cae_dataset_open_npy(cae_dataset **out, cae_context *context, const char *path,
+                                const cae_dataset_options *options);
+
+/** What to take from a folder of images; comments begin with the default. */
+typedef struct cae_folder_options {
+    uint32_t size;    /**< sizeof(cae_folder_options) */
+    int32_t scale;    /**< CAE_SCALE_SIGNED */
+    int32_t channels; /**< 3; or 1. Grey is repeated; colours become grey by Rec. 601 luma,
+                           (299 R + 587 G + 114 B) / 1000, rounded; alpha is dropped; 16 bits are
+                           rounded to 8 */
+    int32_t height;   /**< 32: rows of a crop, 1 to 1048576 */
+    int32_t width;    /**< 32: columns of a crop, 1 to 1048576 */
+    int32_t crops;    /**< 0: of each file as many as crops of that size fit its area, at least 1,
+                           and at most as many of each as `memory` has room for; else that many of
+                           each file */
+    uint64_t seed;    /**< 1: where crops are taken */
+    int64_t memory;   /**< 268435456: the most bytes of pixels that the dataset may take */
+    int64_t limit;    /**< 0: all files; else at most so many, evenly spaced in their order */
+} cae_folder_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_folder_options). */
+cae_status cae_folder_options_init(cae_folder_options *options, uint32_t size);
+
+/** Random crops of the images below a directory: of all files there and in the folders inside whose
+ * name ends in .png, .jpg or .jpeg (in any case), in the order of their paths' bytes. Links to files
+ * are followed, links to folders are not. Each crop is an image of the dataset, bytes in memory; the
+ * crops of a file follow each other. Where a crop lies is a function of (seed, the file's number in
+ * that order, the crop's number), each place in the file as likely as any other: the same bytes for
+ * any number of threads. The context's threads read and decode; beside the dataset each holds one
+ * file and its image.
+ *
+ * A file that cannot be used (not an image, cut off, smaller than a crop, more than the library
+ * reads, unreadable) is left out: the log hears its name and the reason, cae_dataset_skipped counts
+ * it. CAE_ERR_FORMAT, with the first reason, when none is left; CAE_ERR_IO when there was none;
+ * CAE_ERR_OPTIONS when one crop of each, or the number of crops asked for, takes more than
+ * `memory`. CAE_ERR_UNSUPPORTED in a build without PNG and JPEG. */
+cae_status cae_dataset_open_folder(cae_dataset **out, cae_context *context, const char *directory,
+                                   const cae_folder_options *options);
+
 /** The built-in image set: "dead leaves" (Lee, Mumford & Huang 2001), occluding textured discs with
  * power-law radii. Deterministic in (seed, index): the same bytes on every machine. `channels` is
  * 1 or 3; height and width 1 to 1024. Made by the context's threads. */
@@ -471,6 +536,10 @@ void cae_dataset_destroy(cae_dataset *dataset);
 
 /** Number of images; 0 for NULL. */
 int64_t cae_dataset_count(const cae_dataset *dataset);
+
+/** Number of files that cae_dataset_open_folder left out, of a slice too; 0 for other datasets and
+ * for NULL. */
+int64_t cae_dataset_skipped(const cae_dataset *dataset);
 
 /** The shape of every image. Any result may be NULL. */
 cae_status cae_dataset_shape(int32_t *channels, int32_t *height, int32_t *width,
@@ -492,6 +561,83 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
  * is below 2^56, `sigma` finite and >= 0. There is no context to keep an error text. */
 cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,
                          uint64_t image);
+
+/** @} */
+
+/** @defgroup arrays Arrays: numbers with a shape, from and to files
+ *
+ * Images as PNG and JPEG, and whatever else as NumPy's .npy. An image is an array
+ * [height][width][channels] of bytes, or of 16-bit numbers where a PNG has them: 1 channel is grey,
+ * 2 grey and alpha, 3 red, green, blue, 4 the same and alpha. Colours are taken as they are: no
+ * gamma, no profile. A build without PNG and JPEG (`-Dimages=disabled`) has .npy alone and says
+ * CAE_ERR_UNSUPPORTED of the others. What is read and written: docs/file-format.md.
+ * @{ */
+
+typedef struct cae_array cae_array; /**< numbers of one type, with a shape, dense, row-major */
+
+#define CAE_MOST_RANK 8 /**< extents that an array may have */
+
+/** Files of arrays. */
+enum cae_file_format {
+    CAE_FILE_NPY = 0, /**< NumPy's: any type and shape */
+    CAE_FILE_PNG = 1, /**< images of bytes or 16 bits, 1 to 4 channels; without loss */
+    CAE_FILE_JPEG = 2 /**< images of bytes, 1 or 3 channels; quality 95, colour in full resolution */
+};
+
+/** Make an array of zeros: `type` is one of enum cae_type, `shape` has `rank` extents (1 to
+ * CAE_MOST_RANK), each at least 1. */
+cae_status cae_array_create(cae_array **out, cae_context *context, int32_t type,
+                            const int64_t *shape, int32_t rank);
+
+/** Give an array back. */
+void cae_array_destroy(cae_array *array);
+
+/** The shape: `shape` receives CAE_MOST_RANK extents, unused ones 1. Any result may be NULL. */
+cae_status cae_array_shape(int64_t *shape, int32_t *rank, int32_t *type, const cae_array *array);
+
+/** The numbers, to read and to write, aligned to 64 bytes; NULL for NULL. Lives with the array. */
+void *cae_array_data(cae_array *array);
+
+/** Bytes of all numbers; 0 for NULL. */
+size_t cae_array_bytes(const cae_array *array);
+
+/** Read a file that by its first bytes, whatever its name, is .npy, PNG or JPEG.
+ *
+ * .npy of u1, u2 and f4 in either byte order, and f8, which is rounded to float32; in C order, at
+ * least one number. PNG of all kinds: a palette becomes RGB or RGBA, a transparent colour an alpha
+ * channel, grey of less than 8 bits 8; all checksums must be right. JPEG, grey or colour, sequential
+ * or progressive, turned upright as its EXIF orientation says; not CMYK. An image may have 2^28
+ * pixels and sides of 2^20; what its header says it is must be possible in a file of that size.
+ * CAE_ERR_FORMAT for what is cut off or damaged. */
+cae_status cae_array_read(cae_array **out, cae_context *context, const char *path);
+
+/** Read a file that is in memory already. */
+cae_status cae_array_read_memory(cae_array **out, cae_context *context, const void *data,
+                                 size_t size);
+
+/** Write a file, in one step as cae_model_save does, in the format that the end of its name says:
+ * .npy, .png, .jpg or .jpeg, in any case. For images an array [height][width] is one channel.
+ * CAE_ERR_ARGUMENT for another name, CAE_ERR_SHAPE for what a format cannot hold. */
+cae_status cae_array_write(const cae_array *array, const char *path);
+
+/** The file in memory, in one of enum cae_file_format; buffer, capacity and `written` as in
+ * cae_model_save_memory. */
+cae_status cae_array_write_memory(void *buffer, size_t capacity, size_t *written,
+                                  const cae_array *array, int32_t format);
+
+/** An image as a network sees it.
+ *
+ *     image [height][width][channels], or [height][width] -> planes [channels][height][width],
+ *
+ * `count` is that product. Numbers become floats in the range of `scale` (enum cae_scale): bytes as
+ * in datasets, 16 bits by v / 32767.5 - 1 or v / 65535; floats are taken to be in it. */
+cae_status cae_array_to_planes(float *planes, size_t count, const cae_array *image, int32_t scale);
+
+/** The way back: floats of the range of `scale` into an image that has its shape and type already,
+ * clipped to the range, rounded to the nearest number. NaN becomes the least number, 0. An image of
+ * floats takes them as they are. */
+cae_status cae_array_from_planes(cae_array *image, const float *planes, size_t count,
+                                 int32_t scale);
 
 /** @} */
 
@@ -788,6 +934,85 @@ cae_status cae_evaluation_init(cae_evaluation *evaluation, uint32_t size);
  * when an output is not finite. */
 cae_status cae_model_evaluate(cae_evaluation *out, const cae_model *model, cae_context *context,
                               const cae_dataset *dataset, const cae_evaluation_options *options);
+
+/** @} */
+
+/** @defgroup anomaly Anomaly scores: how badly a model reproduces what it was not trained on
+ *
+ * A model trained on clean images reproduces what it knows and little else: where the squared error
+ * between an image and its reconstruction is large, something is there that the training images did
+ * not have. A scorer runs a model on frames of one size and makes a number, and a map of where, of
+ * the error; calibration finds the number that a given share of clean images stays below. See
+ * docs/anomaly.md.
+ * @{ */
+
+typedef struct cae_scorer cae_scorer; /**< a model at one frame size, ready to score */
+
+/** What number a frame gets. The map is the squared error (y - x)^2 at each pixel, averaged over
+ * channels, smoothed. */
+enum cae_score {
+    CAE_SCORE_MEAN = 0, /**< mean squared error of the frame, over all pixels and channels */
+    CAE_SCORE_PEAK = 1  /**< largest value of the map: for defects that are small in the frame */
+};
+
+/** How to score; comments begin with the default. */
+typedef struct cae_scorer_options {
+    uint32_t size;     /**< sizeof(cae_scorer_options) */
+    int32_t kind;      /**< CAE_SCORE_MEAN; one of enum cae_score */
+    int32_t smoothing; /**< 1; radius r of the map's box blur, 0 to 256 pixels, 0 for none: a value
+                            is the mean over the (2r + 1) x (2r + 1) pixels around, those outside
+                            the frame left out */
+    int32_t reserved;  /**< 0 */
+} cae_scorer_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_scorer_options). */
+cae_status cae_scorer_options_init(cae_scorer_options *options, uint32_t size);
+
+/** Make a scorer for frames of `height` x `width`, with a plan and all memory that a frame needs.
+ * The model must map such an image onto its own shape: CAE_ERR_SHAPE. `context` lends threads,
+ * scratch memory and the error text to this and all runs; NULL means the model's own. Several
+ * scorers may share a model that nobody changes, from several threads, each with its own context.
+ * NULL options are those that the model was calibrated with, if it was, else the defaults. The
+ * scorer keeps the model and the context alive. */
+cae_status cae_scorer_create(cae_scorer **out, const cae_model *model, cae_context *context,
+                             int32_t height, int32_t width, const cae_scorer_options *options);
+
+/** Give a scorer back. */
+void cae_scorer_destroy(cae_scorer *scorer);
+
+/** Score one frame.
+ *
+ *     x [C][height][width] -> score, map [height][width]
+ *
+ * `x_count` and `map_count` are the numbers of floats and must be exactly those products; `map` may
+ * be NULL (`map_count` 0) and must not overlap x (CAE_ERR_ARGUMENT). The score is in squared units
+ * of the values. CAE_ERR_NUMERIC when the frame, or what the model makes of it, is not finite; the
+ * next frame is not affected. When the model's parameters have changed since the last run, this
+ * one uses the new ones. Nothing is allocated, but for what more threads need in the first run
+ * after cae_context_set_threads. Frames of more than 65,536 pixels are run in tiles, by all threads
+ * of the context; smaller ones on the calling thread. The same bits for any number of threads. */
+cae_status cae_scorer_run(double *score, float *map, size_t map_count, cae_scorer *scorer,
+                          const float *x, size_t x_count);
+
+/** Score all images of a dataset of clean ones and keep the threshold in the model: the
+ * `quantile` of the scores, 0 < quantile <= 1, such as 0.99, by linear interpolation between the
+ * two scores beside (n - 1) quantile (type 7 of Hyndman & Fan 1996, numpy's default). A frame whose
+ * score is above it is rarer among clean images than 1 - quantile. `threshold` receives it and may
+ * be NULL; NULL options are the defaults; `context` as in cae_model_forward, its threads share the
+ * images; the same bits for any number of them, and the scores that cae_scorer_run gives. Model
+ * files keep the threshold, with the quantile, the options and the number of images. It goes when
+ * the parameters change. CAE_ERR_NUMERIC names an image whose score is not finite; a failed call
+ * leaves the threshold that was there. */
+cae_status cae_model_calibrate(double *threshold, cae_model *model, cae_context *context,
+                               const cae_dataset *clean, double quantile,
+                               const cae_scorer_options *options);
+
+/** What cae_model_calibrate found, in this process or in the one that saved the model. Each result
+ * may be NULL; `options` needs its size set (its init call does) and receives the kind and the
+ * smoothing of the scores. CAE_ERR_ARGUMENT when the model was never calibrated, or its parameters
+ * have changed since. */
+cae_status cae_model_threshold(double *threshold, double *quantile, cae_scorer_options *options,
+                               const cae_model *model);
 
 /** @} */
 

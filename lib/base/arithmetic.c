@@ -84,3 +84,13 @@ bool cae__is_sigma(double value)
 {
     return cae__is_not_negative(value) && cae__is_not_negative((double)cae__to_float(value));
 }
+
+bool cae__is_share(double value)
+{
+    volatile double given = value;
+    fenv_t host;
+    cae__checks_begin(&host);
+    volatile const bool is = given > 0.0 && given <= 1.0;
+    cae__arithmetic_end(&host);
+    return is;
+}

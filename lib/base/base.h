@@ -26,7 +26,9 @@ enum cae__kind {
     CAE__MODEL,
     CAE__DATASET,
     CAE__OPTIMIZER,
-    CAE__TRAINER
+    CAE__TRAINER,
+    CAE__NUMBERS,
+    CAE__SCORER
 };
 
 struct cae__handle {
@@ -118,6 +120,7 @@ float cae__to_float(double value);
 bool cae__is_positive(double value);
 bool cae__is_not_negative(double value);
 bool cae__is_sigma(double value); /* not negative, as a float neither infinite */
+bool cae__is_share(double value); /* more than 0, at most 1 */
 
 /* --- Options: one rule for every struct ------------------------------------------------------- */
 

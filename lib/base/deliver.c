@@ -1,4 +1,4 @@
-/* deliver.c - the ends of calls that make a file, on any system. */
+/* deliver.c - the ends of calls that read or make a file, on any system. */
 #include "file.h"
 
 #include <string.h>
@@ -6,6 +6,15 @@
 cae_status cae__path_check(const cae_context *context, const char *path)
 {
     return path ? CAE_OK : cae__fail(context, CAE_ERR_ARGUMENT, "path is NULL");
+}
+
+cae_status cae__name_file(const cae_context *context, cae_status status, const char *path)
+{
+    if (status == CAE_OK || status == CAE_ERR_MEMORY)
+        return status;
+    char reason[sizeof context->error];
+    memcpy(reason, context->error, sizeof reason);
+    return cae__fail(context, status, "%.200s: %s", path, reason);
 }
 
 cae_status cae__file_deliver(const cae_context *context, const char *path, void *data, size_t size)

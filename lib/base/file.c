@@ -1,6 +1,7 @@
 /* file.c - whole files in, on POSIX systems. */
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,6 +34,37 @@ cae_status cae__directory_check(const cae_context *context, const char *path)
         return cae__fail_system(context, errno, "cannot look at %s", path);
     return S_ISDIR(info.st_mode) ? CAE_OK
                                  : cae__fail(context, CAE_ERR_IO, "%s is not a directory", path);
+}
+
+static cae_status list(DIR *directory, const cae_context *context, const char *path,
+                       cae__entry_fn take, void *user)
+{
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (!entry)
+            return errno == 0 ? CAE_OK
+                              : cae__fail_system(context, errno, "cannot read directory %s", path);
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            continue;
+        struct stat info;
+        const bool there = fstatat(dirfd(directory), name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+        const cae_status status = take(user, name, there && S_ISDIR(info.st_mode));
+        if (status != CAE_OK)
+            return status;
+    }
+}
+
+cae_status cae__directory_list(const cae_context *context, const char *path, cae__entry_fn take,
+                               void *user)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return cae__fail_system(context, errno, "cannot open directory %s", path);
+    const cae_status status = list(directory, context, path, take, user);
+    (void)closedir(directory);
+    return status;
 }
 
 static cae_status read_all(unsigned char *data, size_t size, int descriptor,

@@ -18,6 +18,13 @@ cae_status cae__file_size(int64_t *size, const cae_context *context, const char 
 /* CAE_ERR_IO unless `path` is a directory. */
 cae_status cae__directory_check(const cae_context *context, const char *path);
 
+/* Call `take` for all that is in a directory, in no order, with `name` as it is there and whether it
+ * is a directory itself; a link is none. A status that is not CAE_OK ends it and is returned. The
+ * system may allocate for that. */
+typedef cae_status (*cae__entry_fn)(void *user, const char *name, bool is_directory);
+cae_status cae__directory_list(const cae_context *context, const char *path, cae__entry_fn take,
+                               void *user);
+
 /* The whole file in a block to be freed with cae__free. A file that is written into meanwhile is an
  * error; one that is replaced is read as it was. */
 cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context *context,
@@ -32,6 +39,9 @@ FILE *cae__file_stream(const char *path);
  * directory can be synced. */
 cae_status cae__file_replace(const cae_context *context, const char *path, const void *data,
                              size_t size);
+
+/* Put `path` in front of the text of a failure that does not name it: of any but for memory. */
+cae_status cae__name_file(const cae_context *context, cae_status status, const char *path);
 
 /* The ends of calls that make a file: into a file, replaced as above; or into a caller's buffer,
  * where NULL of 0 bytes only asks for their number. Both free `data`. What the caller gave is

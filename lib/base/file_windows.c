@@ -108,6 +108,49 @@ cae_status cae__directory_check(const cae_context *context, const char *path)
                : cae__fail(context, CAE_ERR_IO, "%s is not a directory", path);
 }
 
+static cae_status take_entry(const WIN32_FIND_DATAW *entry, const cae_context *context,
+                             const char *path, cae__entry_fn take, void *user)
+{
+    char name[4 * MAX_PATH];
+    if (wcscmp(entry->cFileName, L".") == 0 || wcscmp(entry->cFileName, L"..") == 0)
+        return CAE_OK;
+    if (!WideCharToMultiByte(CP_UTF8, 0, entry->cFileName, -1, name, sizeof name, NULL, NULL))
+        return fail(context, GetLastError(), "cannot read directory", path);
+    const DWORD folder = FILE_ATTRIBUTE_DIRECTORY, link = FILE_ATTRIBUTE_REPARSE_POINT;
+    return take(user, name, (entry->dwFileAttributes & (folder | link)) == folder);
+}
+
+cae_status cae__directory_list(const cae_context *context, const char *path, cae__entry_fn take,
+                               void *user)
+{
+    wchar_t *wide;
+    cae_status status = widen(&wide, context, path);
+    if (status != CAE_OK)
+        return status;
+    const size_t length = wcslen(wide);
+    wchar_t *pattern = cae__alloc(context, length + 3, sizeof *pattern);
+    WIN32_FIND_DATAW entry;
+    HANDLE search = INVALID_HANDLE_VALUE;
+    if (!pattern) {
+        status = cae__fail_memory(context);
+    } else {
+        memcpy(pattern, wide, length * sizeof *pattern);
+        memcpy(pattern + length, L"/*", 3 * sizeof *pattern);
+        search = FindFirstFileW(pattern, &entry);
+        if (search == INVALID_HANDLE_VALUE)
+            status = fail(context, GetLastError(), "cannot open directory", path);
+    }
+    cae__free(context, pattern);
+    cae__free(context, wide);
+    if (status != CAE_OK)
+        return status;
+    do
+        status = take_entry(&entry, context, path, take, user);
+    while (status == CAE_OK && FindNextFileW(search, &entry));
+    FindClose(search);
+    return status;
+}
+
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 static cae_status read_all(unsigned char *data, size_t size, HANDLE file,

@@ -15,6 +15,7 @@ struct cae_dataset {
     const unsigned char *data; /* first image, `count` of them without gaps */
     void *owned;               /* the block to free, NULL when borrowed */
     const cae_dataset *parent; /* of a slice: keeps `data` alive */
+    int64_t skipped;           /* files of a folder that were left out */
 };
 
 /* Drop one reference; the caller's own goes with cae_dataset_destroy. */
@@ -30,6 +31,11 @@ cae_status cae__dataset_scale(const cae_context *context, int32_t *scale,
  * the caller. */
 cae_status cae__dataset_allocate(cae_dataset **out, cae_context *context, int64_t count,
                                  int channels, int height, int width, int32_t scale);
+
+/* A dataset around a block of cae__alloc that holds `bytes` bytes: it is the dataset's from here on,
+ * and freed when there is none. `prototype` says count, shape, type, layout and scale. */
+cae_status cae__dataset_adopt(cae_dataset **out, cae_context *context, void *block, size_t bytes,
+                              const cae_dataset *prototype);
 
 /* Image `index` as [channels][height][width] floats in the dataset's range, or a part of it. */
 void cae__dataset_read(float *pixels, const cae_dataset *dataset, int64_t index);

@@ -101,6 +101,28 @@ cae_status cae__dataset_allocate(cae_dataset **out, cae_context *context, int64_
     return status;
 }
 
+cae_status cae__dataset_adopt(cae_dataset **out, cae_context *context, void *block, size_t bytes,
+                              const cae_dataset *prototype)
+{
+    cae_dataset adopted = *prototype;
+    size_t expected;
+    cae_status status = total_bytes(&expected, &adopted.length, context, adopted.count,
+                                    adopted.channels, adopted.height, adopted.width,
+                                    adopted.type == CAE_TYPE_U8 ? 1 : sizeof(float));
+    if (status == CAE_OK && bytes < expected)
+        status = cae__fail(context, CAE_ERR_SHAPE,
+                           "%" PRId64 " images of %dx%dx%d take %zu bytes, the array has %zu",
+                           adopted.count, adopted.channels, adopted.height, adopted.width, expected,
+                           bytes);
+    adopted.owned = block;
+    adopted.data = block;
+    if (status == CAE_OK)
+        status = allocate(out, context, &adopted);
+    if (status != CAE_OK)
+        cae__free(context, block);
+    return status;
+}
+
 cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const void *data,
                               size_t bytes, int64_t count, int32_t channels, int32_t height,
                               int32_t width, const cae_dataset_options *options)
@@ -158,7 +180,8 @@ cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int6
     cae_dataset prototype = { /* all but the handle, which other threads may be counting on */
         .count = count, .channels = dataset->channels, .height = dataset->height,
         .width = dataset->width, .length = dataset->length, .type = dataset->type,
-        .layout = dataset->layout, .scale = dataset->scale, .parent = dataset,
+        .layout = dataset->layout, .scale = dataset->scale, .skipped = dataset->skipped,
+        .parent = dataset,
         .data = dataset->data + (size_t)first * dataset->length * element};
     const cae_status status = allocate(out, dataset->handle.context, &prototype);
     if (status == CAE_OK)
@@ -185,6 +208,11 @@ void cae__dataset_release(cae_dataset *dataset)
 int64_t cae_dataset_count(const cae_dataset *dataset)
 {
     return dataset ? dataset->count : 0;
+}
+
+int64_t cae_dataset_skipped(const cae_dataset *dataset)
+{
+    return dataset ? dataset->skipped : 0;
 }
 
 cae_status cae_dataset_shape(int32_t *channels, int32_t *height, int32_t *width,

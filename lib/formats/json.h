@@ -64,6 +64,14 @@ struct cae__field {
 cae_status cae__json_fields(const cae_context *context, const struct cae__json *object,
                             const struct cae__field *fields, size_t count, const char *what);
 
+/* Bytes of the UTF-8 sequence at `s`, 0 when it is none (RFC 3629: shortest form, no surrogates, up
+ * to U+10FFFF). */
+int cae__utf8_length(const unsigned char *s, size_t left);
+
+/* 64-bit unsigned numbers, and the bits of a double, are decimal texts: JSON's numbers hold neither.
+ * False, with something in *value, for any other text. */
+bool cae__json_u64(uint64_t *value, const char *text);
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 struct cae__text {

@@ -3,6 +3,8 @@
  * Recursive descent over the bytes; nodes and texts lie in chunks that are freed together. */
 #include "json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,9 +69,7 @@ void cae__json_close(struct cae__json_document *document)
 
 /* --- Texts ------------------------------------------------------------------------------------ */
 
-/* Bytes of the UTF-8 sequence at `s`, 0 when it is none (RFC 3629: shortest form, no
- * surrogates). */
-static int utf8_length(const unsigned char *s, size_t left)
+int cae__utf8_length(const unsigned char *s, size_t left)
 {
     const int length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
                        : s[0] < 0xf5 ? 4 : 0;
@@ -178,7 +178,7 @@ static const char *parse_text(struct parser *p)
             to = escape(p, to);
             continue;
         }
-        const int length = utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
+        const int length = cae__utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
         if (length == 0)
             return fail(p, "not UTF-8");
         memcpy(to, p->at, (size_t)length);
@@ -430,4 +430,14 @@ cae_status cae__json_fields(const cae_context *context, const struct cae__json *
                          "%s: %zu members that this version does not know", what,
                          object->count - known);
     return CAE_OK;
+}
+
+bool cae__json_u64(uint64_t *value, const char *text)
+{
+    char again[24];
+    *value = 0;
+    for (const char *c = text; *c >= '0' && *c <= '9' && c - text < 20; c++)
+        *value = 10 * *value + (uint64_t)(*c - '0');
+    snprintf(again, sizeof again, "%" PRIu64, *value);
+    return strcmp(again, text) == 0; /* no overflow, no other characters */
 }

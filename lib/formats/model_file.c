@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "architecture.h"
+#include "calibration.h"
 #include "../base/file.h"
 
 #define ARCHITECTURE_KEY "libcae.architecture"
+#define MOST_METADATA 6
+#define THRESHOLD_KEY "libcae.threshold"
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -30,25 +33,35 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
     const cae_context *context = model->handle.context;
     const int total = count * model->tensor_count;
     struct cae__tensor_out *tensors = cae__alloc(context, (size_t)total, sizeof *tensors);
-    struct cae__text architecture;
+    const struct cae__calibration *calibration = cae__model_calibration(model);
+    struct cae__text architecture, threshold;
     cae__text_init(&architecture, context);
+    cae__text_init(&threshold, context);
     cae__architecture_write(&architecture, model);
+    if (calibration)
+        cae__calibration_write(&threshold, calibration);
 
     cae_status status = CAE_OK;
-    if (!tensors || architecture.failed) {
+    if (!tensors || architecture.failed || threshold.failed) {
         status = cae__fail_memory(context);
     } else {
-        const struct cae__metadata metadata[] = {
+        struct cae__metadata metadata[MOST_METADATA] = {
             {"format", "pt"},
             {ARCHITECTURE_KEY, architecture.bytes},
-            extra ? *extra : (struct cae__metadata){"libcae.version", cae_version_string()},
-            {"libcae.version", cae_version_string()},
         };
+        int pieces = 2;
+        if (calibration)
+            metadata[pieces++] = (struct cae__metadata){THRESHOLD_KEY, threshold.bytes};
+        if (model->note)
+            metadata[pieces++] = (struct cae__metadata){CAE__NOTE_KEY, model->note};
+        if (extra)
+            metadata[pieces++] = *extra;
+        metadata[pieces++] = (struct cae__metadata){"libcae.version", cae_version_string()};
         for (int i = 0; i < count; i++)
             describe(tensors + i * model->tensor_count, model, flats[i], prefixes[i]);
-        status = cae__safetensors_write(data, size, context, tensors, total, metadata,
-                                        extra ? 4 : 3);
+        status = cae__safetensors_write(data, size, context, tensors, total, metadata, pieces);
     }
+    cae__text_finish(&threshold);
     cae__text_finish(&architecture);
     cae__free(context, tensors);
     return status;
@@ -144,6 +157,8 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
         status = check_strangers(model, context, file);
     if (status == CAE_OK)
         status = cae__model_read_flat(model->parameters, model, context, file, "");
+    if (status == CAE_OK)
+        status = cae__note_read(model, file);
     if (status != CAE_OK) {
         cae_model_destroy(model);
         return status;
@@ -152,21 +167,40 @@ static cae_status from_spec(cae_model **out, cae_context *context, const cae_spe
     return CAE_OK;
 }
 
+/* None is there in most. */
+static cae_status read_threshold(struct cae__calibration *calibration, const cae_context *context,
+                                 const struct cae__safetensors *file)
+{
+    const char *text = cae__safetensors_text(file, THRESHOLD_KEY);
+    *calibration = (struct cae__calibration){0};
+    return text ? cae__calibration_read(calibration, context, text) : CAE_OK;
+}
+
+static cae_status read_architecture(cae_spec **spec, cae_context *context,
+                                    const struct cae__safetensors *file)
+{
+    const char *text = cae__safetensors_text(file, ARCHITECTURE_KEY);
+    return text ? cae__architecture_read(spec, context, text)
+                : cae__fail(context, CAE_ERR_FORMAT,
+                            "the file says no architecture (metadata " ARCHITECTURE_KEY
+                            "); make the model and call cae_model_load_weights");
+}
+
 static cae_status from_bytes(cae_model **out, cae_context *context, const void *data, size_t size)
 {
     struct cae__safetensors file;
+    struct cae__calibration calibration;
+    cae_spec *spec = NULL;
     cae_status status = cae__safetensors_open(&file, context, data, size);
     if (status != CAE_OK)
         return status;
-    const char *architecture = cae__safetensors_text(&file, ARCHITECTURE_KEY);
-    cae_spec *spec = NULL;
-    status = architecture
-                 ? cae__architecture_read(&spec, context, architecture)
-                 : cae__fail(context, CAE_ERR_FORMAT,
-                             "the file says no architecture (metadata " ARCHITECTURE_KEY
-                             "); make the model and call cae_model_load_weights");
+    status = read_threshold(&calibration, context, &file);
+    if (status == CAE_OK)
+        status = read_architecture(&spec, context, &file);
     if (status == CAE_OK)
         status = from_spec(out, context, spec, &file);
+    if (status == CAE_OK)
+        (*out)->calibration = calibration;
     cae_spec_destroy(spec);
     cae__safetensors_close(&file, context);
     return status;
@@ -183,15 +217,6 @@ cae_status cae_model_load_memory(cae_model **out, cae_context *context, const vo
     return from_bytes(out, context, data, size);
 }
 
-static cae_status name_file(const cae_context *context, cae_status status, const char *path)
-{
-    if (status == CAE_OK || status == CAE_ERR_MEMORY)
-        return status;
-    char reason[sizeof context->error];
-    memcpy(reason, context->error, sizeof reason);
-    return cae__fail(context, status, "%.200s: %s", path, reason);
-}
-
 cae_status cae__with_file(const cae_context *context, const char *path, cae__take_fn take,
                           void *target)
 {
@@ -202,7 +227,7 @@ cae_status cae__with_file(const cae_context *context, const char *path, cae__tak
     cae_status status = cae__file_read(&data, &size, context, path);
     if (status != CAE_OK)
         return status;
-    status = name_file(context, take(target, data, size), path);
+    status = cae__name_file(context, take(target, data, size), path);
     cae__free(context, data);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "safetensors.h"
 
 #define CAE__OPTIMIZER_PREFIX "optim."
+#define CAE__NOTE_KEY "libcae.note"
 
 /* The tensors of a model file, `flats` of them for each parameter: the first is the parameters,
  * others are laid out the same and have `prefixes[i]` before their names. `extra` is one more piece
@@ -18,6 +19,9 @@ cae_status cae__model_bytes(unsigned char **data, size_t *size, const cae_model 
  * `flat` is half written. */
 cae_status cae__model_read_flat(float *flat, const cae_model *model, const cae_context *context,
                                 const struct cae__safetensors *file, const char *prefix);
+
+/* Give a model the note that the file has, or none. */
+cae_status cae__note_read(cae_model *model, const struct cae__safetensors *file);
 
 /* CAE_ERR_FORMAT when the file says it holds another architecture. */
 cae_status cae__model_same_architecture(const cae_model *model,

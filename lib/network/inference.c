@@ -42,8 +42,8 @@ static void run_block(void *job, int64_t block, int worker)
         cae__add(y, x, run->y_length * (size_t)used);
 }
 
-static cae_status check_array(const cae_context *context, const float *array, size_t values,
-                              const char *name, int64_t count, int channels, int height, int width)
+cae_status cae__check_array(const cae_context *context, const float *array, size_t values,
+                            const char *name, int64_t count, int channels, int height, int width)
 {
     size_t expected;
     if (!array && values > 0)
@@ -58,7 +58,7 @@ static cae_status check_array(const cae_context *context, const float *array, si
     return CAE_OK;
 }
 
-static bool overlap(const float *a, size_t a_count, const float *b, size_t b_count)
+bool cae__overlap(const float *a, size_t a_count, const float *b, size_t b_count)
 {
     const uintptr_t first = (uintptr_t)a, second = (uintptr_t)b;
     return first < second ? second - first < a_count * sizeof *a
@@ -69,12 +69,12 @@ static cae_status run_images(struct run *run, cae_context *context, size_t x_cou
 {
     const struct cae__plan *plan = &run->plan;
     const struct cae__stage *first = &plan->stages[0], *last = &plan->stages[plan->count - 1];
-    cae_status status = check_array(context, run->x, x_count, "the input", run->count,
-                                    first->layer->in_channels, first->in_h, first->in_w);
+    cae_status status = cae__check_array(context, run->x, x_count, "the input", run->count,
+                                         first->layer->in_channels, first->in_h, first->in_w);
     if (status == CAE_OK)
-        status = check_array(context, run->y, y_count, "the output", run->count,
-                             last->layer->out_channels, last->out_h, last->out_w);
-    if (status == CAE_OK && run->count > 0 && overlap(run->x, x_count, run->y, y_count))
+        status = cae__check_array(context, run->y, y_count, "the output", run->count,
+                                  last->layer->out_channels, last->out_h, last->out_w);
+    if (status == CAE_OK && run->count > 0 && cae__overlap(run->x, x_count, run->y, y_count))
         status = cae__fail(context, CAE_ERR_ARGUMENT, "the output overlaps the input");
     if (status != CAE_OK || run->count == 0) /* of any size, which may be one that takes long */
         return status;

@@ -85,6 +85,7 @@ void cae__model_release(cae_model *model)
     if (!cae__release(&model->handle))
         return;
     const cae_context *context = model->handle.context;
+    cae__free(context, model->note);
     cae__free(context, model->parameters);
     cae__free(context, model->tensors);
     cae__free(context, model->layers);
@@ -159,6 +160,48 @@ int64_t cae_model_parameter_count(const cae_model *model)
 int32_t cae_model_layer_count(const cae_model *model)
 {
     return model ? model->layer_count : 0;
+}
+
+int32_t cae_model_encoder_layers(const cae_model *model)
+{
+    return model ? model->encoder : 0;
+}
+
+static cae_conv_options options_of(const struct cae__layer *l)
+{
+    return (cae_conv_options){
+        .kernel_h = l->kernel_h, .kernel_w = l->kernel_w,
+        .stride_h = l->stride_h, .stride_w = l->stride_w,
+        .padding_h = l->padding_h, .padding_w = l->padding_w,
+        .dilation_h = l->dilation_h, .dilation_w = l->dilation_w,
+        .output_padding_h = l->output_padding_h, .output_padding_w = l->output_padding_w,
+        .bias = l->bias, .activation = l->activation, .slope = (double)l->slope};
+}
+
+cae_status cae_model_layer(int32_t *transposed, int32_t *in_channels, int32_t *out_channels,
+                           cae_conv_options *options, const cae_model *model, int32_t index)
+{
+    if (!model)
+        return CAE_ERR_ARGUMENT;
+    const cae_context *context = model->handle.context;
+    if (index < 0 || index >= model->layer_count)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "no layer %d, expected 0 to %d", (int)index,
+                         model->layer_count - 1);
+    const struct cae__layer *l = &model->layers[index];
+    if (options) {
+        const cae_conv_options o = options_of(l);
+        const cae_status status =
+            cae__result_write(context, options, &o, sizeof o, "cae_conv_options");
+        if (status != CAE_OK)
+            return status;
+    }
+    if (transposed)
+        *transposed = l->transposed;
+    if (in_channels)
+        *in_channels = l->in_channels;
+    if (out_channels)
+        *out_channels = l->out_channels;
+    return CAE_OK;
 }
 
 int32_t cae_model_residual(const cae_model *model)
@@ -274,6 +317,31 @@ cae_status cae_model_set_tensor(cae_model *model, const char *name, const float 
                          "%s: a value is not finite", tensor->name);
     memcpy(model->parameters + tensor->at, values, count * sizeof *values);
     model->revision++;
+    return CAE_OK;
+}
+
+const struct cae__calibration *cae__model_calibration(const cae_model *model)
+{
+    return model->calibration.images > 0 && model->calibration_revision == model->revision
+               ? &model->calibration : NULL;
+}
+
+cae_status cae__check_same_shape(const cae_context *context, const cae_model *model, int height,
+                                 int width)
+{
+    struct cae__stage stage = {.out_h = height, .out_w = width};
+    for (int i = 0; i < model->layer_count; i++) {
+        const cae_status status = cae__stage_init(context, &stage, &model->layers[i], i,
+                                                  stage.out_h, stage.out_w, 1);
+        if (status != CAE_OK)
+            return status;
+    }
+    const int in = model->layers[0].in_channels;
+    const int out = model->layers[model->layer_count - 1].out_channels;
+    if (out != in || stage.out_h != height || stage.out_w != width)
+        return cae__fail(context, CAE_ERR_SHAPE,
+                         "the model turns %dx%dx%d into %dx%dx%d, expected the same shape", in,
+                         height, width, out, stage.out_h, stage.out_w);
     return CAE_OK;
 }
 

@@ -128,6 +128,14 @@ struct cae__tensor {
     size_t at, count; /* floats: offset into the parameters, number of elements */
 };
 
+/* What scores of clean images came to, see scoring/. */
+#define CAE__MOST_SMOOTHING 256
+struct cae__calibration {
+    double threshold, quantile;
+    int32_t kind, smoothing; /* of cae_scorer_options */
+    int64_t images;          /* 0: never calibrated */
+};
+
 struct cae_model {
     struct cae__handle handle;
     struct cae__layer *layers;
@@ -138,6 +146,9 @@ struct cae_model {
     float *parameters; /* flat; an optimizer may exchange the block, never its size */
     size_t parameter_count;
     uint64_t revision; /* counts the changes of the parameters */
+    char *note;        /* UTF-8; NULL for none */
+    struct cae__calibration calibration;
+    uint64_t calibration_revision; /* whose scores they were */
 };
 
 /* Parameters zero, not yet initialized. */
@@ -153,6 +164,15 @@ const struct cae__tensor *cae__model_find(const cae_model *model, const char *na
 cae_status cae__model_copy_out(float *values, size_t count, const cae_model *model,
                                const float *flat, const char *name);
 bool cae__all_finite(const float *values, size_t count);
+/* NULL when there is none, or the parameters have changed since. */
+const struct cae__calibration *cae__model_calibration(const cae_model *model);
+/* CAE_ERR_SHAPE unless the model maps an image of this size onto its own shape. */
+cae_status cae__check_same_shape(const cae_context *context, const cae_model *model, int height,
+                                 int width);
+/* A caller's array of `count` images: CAE_ERR_ARGUMENT for NULL, CAE_ERR_SHAPE for another size. */
+cae_status cae__check_array(const cae_context *context, const float *array, size_t values,
+                            const char *name, int64_t count, int channels, int height, int width);
+bool cae__overlap(const float *a, size_t a_count, const float *b, size_t b_count);
 
 /* The layers of one part: [*first, *end). */
 void cae__part_layers(int *first, int *end, const cae_model *model, int32_t part);
@@ -215,8 +235,31 @@ static inline void cae__add(float *y, const float *x, size_t count)
         y[i] += x[i];
 }
 
-/* Run `count` images in tiles that are computed apart. `whole` is a plan for single images
- * of that size. */
+/* A network at one size of large images: tiles that are computed apart, settled once. */
+struct cae__tiling {
+    struct cae__plan *plans; /* one a worker, pointed at tile after tile */
+    int workers;
+    int in_c, in_h, in_w, out_c, out_h, out_w;
+    struct cae__frame in, out; /* none where the first or the last layer needs a dense array */
+    int rows, columns;         /* of tiles */
+    size_t longest;            /* floats, of any tile */
+    uint64_t floats;           /* of a worker's scratch */
+};
+
+/* For `count` images a call, by the context's threads as they are now. `whole` is a plan for single
+ * images of that size; it is not kept. */
+cae_status cae__tiling_init(struct cae__tiling *tiling, const cae_context *context,
+                            const cae_model *model, int32_t part, const struct cae__plan *whole,
+                            int64_t count);
+void cae__tiling_finish(struct cae__tiling *tiling, const cae_context *context);
+int64_t cae__tiling_tiles(const struct cae__tiling *tiling, int64_t count);
+/* As cae__plan_bind. */
+void cae__tiling_bind(struct cae__tiling *tiling, const cae_model *model, int32_t part);
+/* Run images, by no more workers than it was made for; their scratch has been reserved. */
+void cae__tiling_run(const struct cae__tiling *tiling, cae_context *context, float *y,
+                     const float *x, int64_t count);
+
+/* All of that in one call. */
 cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t part,
                           const struct cae__plan *whole, float *y, const float *x, int64_t count);
 

@@ -18,15 +18,12 @@
 #define STRETCH 4
 #define LEAST_HEIGHT 32
 
-struct tiled {
-    struct cae__plan *plans; /* one a worker */
-    cae_context *context;
+/* Images on their way through it. */
+struct job {
+    const struct cae__tiling *tiling;
+    const cae_context *context;
     const float *x;
     float *y;
-    int in_c, in_h, in_w, out_c, out_h, out_w;
-    struct cae__frame in, out; /* none where the first or the last layer needs a dense array */
-    int rows, columns;         /* of tiles */
-    size_t longest;    /* floats, of any tile */
 };
 
 static struct cae__span piece(int64_t index, int64_t pieces, int64_t extent)
@@ -47,7 +44,7 @@ static void copy_part(float *image, float *dense, int channels, int h, int w, st
 }
 
 /* The input of the same place, which has the output's size and channels. */
-static void add_part(float *y, const float *x, const struct tiled *t, struct cae__span rows,
+static void add_part(float *y, const float *x, const struct cae__tiling *t, struct cae__span rows,
                      struct cae__span columns)
 {
     for (int c = 0; c < t->out_c; c++)
@@ -58,7 +55,7 @@ static void add_part(float *y, const float *x, const struct tiled *t, struct cae
         }
 }
 
-static void crop(const struct tiled *t, struct cae__plan *plan, int64_t tile)
+static void crop(const struct cae__tiling *t, struct cae__plan *plan, int64_t tile)
 {
     cae__plan_crop(plan, piece(tile / t->columns, t->rows, t->out_h),
                    piece(tile % t->columns, t->columns, t->out_w), t->in, t->out);
@@ -71,17 +68,18 @@ static size_t place(int w, struct cae__span rows, struct cae__span columns)
 
 /* Layers that are computed directly read and write in the middle of the images; for others the tile
  * is cut out and put back. */
-static void run_tile(void *job, int64_t index, int worker)
+static void run_tile(void *given, int64_t index, int worker)
 {
-    const struct tiled *t = job;
+    const struct job *job = given;
+    const struct cae__tiling *t = job->tiling;
     struct cae__plan *plan = &t->plans[worker];
     const int64_t tiles = (int64_t)t->rows * t->columns;
     const int64_t image = index / tiles, tile = index % tiles;
     const struct cae__span rows = piece(tile / t->columns, t->rows, t->out_h);
     const struct cae__span columns = piece(tile % t->columns, t->columns, t->out_w);
-    const float *x = t->x + (size_t)image * (size_t)t->in_c * (size_t)t->in_h * (size_t)t->in_w;
-    float *y = t->y + (size_t)image * (size_t)t->out_c * (size_t)t->out_h * (size_t)t->out_w;
-    float *scratch = cae__scratch(t->context, worker);
+    const float *x = job->x + (size_t)image * (size_t)t->in_c * (size_t)t->in_h * (size_t)t->in_w;
+    float *y = job->y + (size_t)image * (size_t)t->out_c * (size_t)t->out_h * (size_t)t->out_w;
+    float *scratch = cae__scratch(job->context, worker);
     float *const buffers[2] = {scratch, scratch + t->longest};
 
     crop(t, plan, tile);
@@ -118,7 +116,7 @@ static int pieces_of(int extent, int64_t side)
 }
 
 /* Floats of scratch for the largest tile. */
-static uint64_t measure(struct tiled *t)
+static void measure(struct cae__tiling *t)
 {
     uint64_t scratch = 0;
     for (int64_t tile = 0; tile < (int64_t)t->rows * t->columns; tile++) {
@@ -126,27 +124,22 @@ static uint64_t measure(struct tiled *t)
         t->longest = t->longest > t->plans[0].longest ? t->longest : t->plans[0].longest;
         scratch = scratch > t->plans[0].scratch ? scratch : t->plans[0].scratch;
     }
-    return 2 * (uint64_t)t->longest + scratch;
+    t->floats = 2 * (uint64_t)t->longest + scratch;
 }
 
-static cae_status run(struct tiled *t, int64_t count)
+int64_t cae__tiling_tiles(const struct cae__tiling *t, int64_t count)
 {
-    const uint64_t floats = measure(t);
-    const int64_t tiles = count * t->rows * t->columns;
-    const cae_status status = cae__scratch_reserve(t->context, tiles, floats * sizeof(float));
-    if (status == CAE_OK)
-        cae__parallel(t->context, tiles, run_tile, t);
-    return status;
+    return count * t->rows * t->columns;
 }
 
-cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t part,
-                          const struct cae__plan *whole, float *y, const float *x, int64_t count)
+cae_status cae__tiling_init(struct cae__tiling *tiling, const cae_context *context,
+                            const cae_model *model, int32_t part, const struct cae__plan *whole,
+                            int64_t count)
 {
     const struct cae__stage *first = &whole->stages[0], *last = &whole->stages[whole->count - 1];
-    struct tiled t = {.context = context, .x = x, .y = y,
-                      .in_c = first->layer->in_channels, .in_h = first->in_h, .in_w = first->in_w,
-                      .out_c = last->layer->out_channels, .out_h = last->out_h,
-                      .out_w = last->out_w};
+    struct cae__tiling t = {
+        .in_c = first->layer->in_channels, .in_h = first->in_h, .in_w = first->in_w,
+        .out_c = last->layer->out_channels, .out_h = last->out_h, .out_w = last->out_w};
     if (first->direct.forward)
         t.in = (struct cae__frame){t.in_w, (ptrdiff_t)t.in_h * t.in_w};
     if (last->direct.forward)
@@ -155,15 +148,52 @@ cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t 
     t.rows = pieces_of(t.out_h, side / STRETCH < LEAST_HEIGHT ? LEAST_HEIGHT : side / STRETCH);
     t.columns = pieces_of(t.out_w, side * STRETCH);
 
-    const int workers = cae__workers(context, count * t.rows * t.columns);
-    t.plans = cae__alloc_zero(context, (size_t)workers, sizeof *t.plans);
+    t.workers = cae__workers(context, cae__tiling_tiles(&t, count));
+    t.plans = cae__alloc_zero(context, (size_t)t.workers, sizeof *t.plans);
     cae_status status = t.plans ? CAE_OK : cae__fail_memory(context);
-    for (int i = 0; i < workers && status == CAE_OK; i++)
+    for (int i = 0; i < t.workers && status == CAE_OK; i++)
         status = cae__plan_init(&t.plans[i], context, model, part, t.in_h, t.in_w, 1, false);
+    if (status != CAE_OK) {
+        cae__tiling_finish(&t, context);
+        return status;
+    }
+    measure(&t);
+    *tiling = t;
+    return CAE_OK;
+}
+
+void cae__tiling_finish(struct cae__tiling *t, const cae_context *context)
+{
+    for (int i = 0; t->plans && i < t->workers; i++)
+        cae__plan_finish(&t->plans[i], context);
+    cae__free(context, t->plans);
+    *t = (struct cae__tiling){0};
+}
+
+void cae__tiling_bind(struct cae__tiling *t, const cae_model *model, int32_t part)
+{
+    for (int i = 0; i < t->workers; i++)
+        cae__plan_bind(&t->plans[i], model, part);
+}
+
+void cae__tiling_run(const struct cae__tiling *t, cae_context *context, float *y, const float *x,
+                     int64_t count)
+{
+    struct job job = {t, context, x, y};
+    cae__parallel(context, cae__tiling_tiles(t, count), run_tile, &job);
+}
+
+cae_status cae__run_tiled(cae_context *context, const cae_model *model, int32_t part,
+                          const struct cae__plan *whole, float *y, const float *x, int64_t count)
+{
+    struct cae__tiling tiling;
+    cae_status status = cae__tiling_init(&tiling, context, model, part, whole, count);
+    if (status != CAE_OK)
+        return status;
+    status = cae__scratch_reserve(context, cae__tiling_tiles(&tiling, count),
+                                  tiling.floats * sizeof(float));
     if (status == CAE_OK)
-        status = run(&t, count);
-    for (int i = 0; t.plans && i < workers; i++)
-        cae__plan_finish(&t.plans[i], context);
-    cae__free(context, t.plans);
+        cae__tiling_run(&tiling, context, y, x, count);
+    cae__tiling_finish(&tiling, context);
     return status;
 }

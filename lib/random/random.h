@@ -14,7 +14,8 @@ enum cae__purpose {
     CAE__FOR_NOISE = 3,
     CAE__FOR_LEAVES = 4,
     CAE__FOR_SIGMA = 5,
-    CAE__FOR_AUGMENT = 6
+    CAE__FOR_AUGMENT = 6,
+    CAE__FOR_CROPS = 7
 };
 
 #define CAE__PHILOX_MULTIPLIER_0 0xD2511F53u

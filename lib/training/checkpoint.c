@@ -106,16 +106,6 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-static bool parse_u64(uint64_t *value, const char *text)
-{
-    char again[24];
-    *value = 0;
-    for (const char *c = text; *c >= '0' && *c <= '9' && c - text < 20; c++)
-        *value = 10 * *value + (uint64_t)(*c - '0');
-    snprintf(again, sizeof again, "%" PRIu64, *value);
-    return strcmp(again, text) == 0; /* no overflow, no other characters */
-}
-
 /* `json` keeps the texts that `s` points into. */
 static cae_status read_state(struct state *s, const cae_context *context,
                              const struct cae__json *json)
@@ -150,9 +140,9 @@ static cae_status read_state(struct state *s, const cae_context *context,
                          "trainer state of version %" PRId64 ", libcae %s reads %d, and %d with a "
                          "moving average", version, cae_version_string(), PLAIN, AVERAGED);
     double loss_sum = -1.0;
-    if (parse_u64(&s->loss_sum_bits, bits))
+    if (cae__json_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
-    if (!cae__is_not_negative(loss_sum) || !parse_u64(&s->seed, seed) || s->step < 0 ||
+    if (!cae__is_not_negative(loss_sum) || !cae__json_u64(&s->seed, seed) || s->step < 0 ||
         s->step > MOST_COUNT || s->epoch < 0 || s->epoch > MOST_COUNT || s->updates < 0 ||
         s->updates > MOST_COUNT || s->position < 0 || s->position >= s->images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");

@@ -92,19 +92,7 @@ cae_status cae__check_fit(const cae_context *context, const cae_model *model,
     if (model->layers[0].in_channels != d->channels)
         return cae__fail(context, CAE_ERR_SHAPE, "the model reads %d channels, the dataset has %d",
                          model->layers[0].in_channels, d->channels);
-    struct cae__stage stage = {.out_h = d->height, .out_w = d->width};
-    for (int i = 0; i < model->layer_count; i++) {
-        const cae_status status = cae__stage_init(context, &stage, &model->layers[i], i,
-                                                  stage.out_h, stage.out_w, 1);
-        if (status != CAE_OK)
-            return status;
-    }
-    const int channels = model->layers[model->layer_count - 1].out_channels;
-    if (channels != d->channels || stage.out_h != d->height || stage.out_w != d->width)
-        return cae__fail(context, CAE_ERR_SHAPE,
-                         "the model turns %dx%dx%d into %dx%dx%d, expected the same shape",
-                         d->channels, d->height, d->width, channels, stage.out_h, stage.out_w);
-    return CAE_OK;
+    return cae__check_same_shape(context, model, d->height, d->width);
 }
 
 /* Scratch that the loss needs is needed when that of the layers is not. */

@@ -3,11 +3,15 @@
 #ifndef CAE_TESTS_CALLS_H
 #define CAE_TESTS_CALLS_H
 
-#include "api.h"
+#include "arrays.h"
+
+#include <sys/stat.h>
 
 /* --- A world to call into, made anew for every k --------------------------------------------- */
 
 enum { IMAGES = 20, SIDE = 12, PIXELS = SIDE * SIDE };
+/* More than 65,536 pixels: in tiles. */
+enum { LARGE_H = 264, LARGE_W = 252, LARGE = LARGE_H * LARGE_W };
 
 struct world {
     struct heap heap, lent_heap;
@@ -17,7 +21,10 @@ struct world {
     cae_optimizer *optimizer, *sgd;
     cae_dataset *dataset;
     cae_trainer *trainer, *sgd_trainer;
+    cae_scorer *scorer;        /* of the model, for large frames; NULL until made */
+    cae_array *image;
     struct bytes file;         /* the model */
+    struct bytes image_file;   /* .npy */
     float y[IMAGES * PIXELS];  /* what a call computed */
 };
 
@@ -95,12 +102,17 @@ static inline void world_init(struct world *w, struct setting setting)
     assert_ok(w->context,
               cae_trainer_create(&w->sgd_trainer, w->strided, w->sgd, w->dataset, &options));
     w->file = model_bytes(w->model);
+    w->image = random_image(w->context, 1, CAE_TYPE_U8, 8, 9, 3);
+    w->image_file = array_bytes(w->context, w->image, CAE_FILE_NPY);
     random_floats(1, inputs, IMAGES * PIXELS, -1, 1);
 }
 
 static inline void world_free(struct world *w)
 {
     bytes_free(&w->file);
+    cae_scorer_destroy(w->scorer);
+    bytes_free(&w->image_file);
+    cae_array_destroy(w->image);
     cae_trainer_destroy(w->sgd_trainer);
     cae_optimizer_destroy(w->sgd);
     cae_model_destroy(w->strided);
@@ -355,9 +367,6 @@ static inline void keep_digest(struct world *w, const void *data, size_t size)
     memcpy(w->y, &digest, sizeof digest);
 }
 
-/* More than 65,536 pixels: in tiles. */
-enum { LARGE_H = 264, LARGE_W = 252, LARGE = LARGE_H * LARGE_W };
-
 static inline cae_status run_large(struct world *w, const cae_model *model)
 {
     static float x[LARGE], y[LARGE];
@@ -530,6 +539,225 @@ static cae_status resume_sgd_trainer(struct world *w)
     return cae_trainer_resume(w->sgd_trainer, in_directory("sgd checkpoint"));
 }
 
+/* The other model: the state of this one's trainer is compared. */
+static cae_status set_note(struct world *w)
+{
+    return cae_model_set_note(w->strided, "a note");
+}
+
+static cae_status save_noted(struct world *w)
+{
+    return cae_model_save(w->strided, in_directory("out"));
+}
+
+static cae_status load_noted(struct world *w)
+{
+    MAKES(model, cae_model_load, w->context, in_directory("noted"));
+}
+
+/* --- Scores --- */
+
+static inline cae_scorer_options peaks(void)
+{
+    cae_scorer_options o;
+
+    cae_scorer_options_init(&o, sizeof o);
+    o.kind = CAE_SCORE_PEAK, o.smoothing = 2;
+    return o;
+}
+
+/* A scorer made, run and given back; what it found is kept. */
+static inline cae_status score_by(struct world *w, cae_context *context, const cae_model *model,
+                                  int height, int width, const cae_scorer_options *options)
+{
+    static float x[LARGE], map[LARGE];
+    const size_t n = (size_t)height * (size_t)width;
+    cae_scorer *out = (void *)w;
+    double score;
+    cae_status status = cae_scorer_create(&out, model, context, height, width, options);
+
+    check_out(status, out);
+    random_floats(6, x, n, -1, 1);
+    if (status == CAE_OK)
+        status = cae_scorer_run(&score, map, n, out, x, n);
+    cae_scorer_destroy(out);
+    if (status == CAE_OK) {
+        keep_digest(w, map, n * sizeof *map);
+        memcpy(w->y + 2, &score, sizeof score);
+    }
+    return status;
+}
+
+static cae_status score_frame(struct world *w)
+{
+    return score_by(w, NULL, w->model, SIDE, SIDE, NULL);
+}
+
+static cae_status score_frame_lent(struct world *w)
+{
+    const cae_scorer_options o = peaks();
+
+    return score_by(w, w->lent, w->strided, SIDE, SIDE, &o);
+}
+
+static cae_status score_large(struct world *w)
+{
+    const cae_scorer_options o = peaks();
+
+    return score_by(w, NULL, w->model, LARGE_H, LARGE_W, &o);
+}
+
+static cae_status score_large_strided(struct world *w)
+{
+    return score_by(w, NULL, w->strided, LARGE_H, LARGE_W, NULL);
+}
+
+/* Goes before the next two. */
+static cae_status prepare_scorer(struct world *w)
+{
+    return cae_scorer_create(&w->scorer, w->model, NULL, LARGE_H, LARGE_W, NULL);
+}
+
+static cae_status run_scorer(struct world *w)
+{
+    static float x[LARGE];
+    double score;
+    cae_status status;
+
+    random_floats(6, x, LARGE, -1, 1);
+    status = cae_scorer_run(&score, NULL, 0, w->scorer, x, LARGE);
+    if (status == CAE_OK)
+        memcpy(w->y, &score, sizeof score);
+    return status;
+}
+
+/* More than it was made for. */
+static cae_status run_scorer_by_three(struct world *w)
+{
+    const cae_status status = cae_context_set_threads(w->context, 3);
+
+    return status == CAE_OK ? run_scorer(w) : status;
+}
+
+static cae_status calibrate(struct world *w)
+{
+    double threshold;
+    const cae_status status = cae_model_calibrate(&threshold, w->model, NULL, w->dataset, 0.9, NULL);
+
+    if (status == CAE_OK)
+        memcpy(w->y, &threshold, sizeof threshold);
+    return status;
+}
+
+static cae_status calibrate_lent(struct world *w)
+{
+    const cae_scorer_options o = peaks();
+
+    return cae_model_calibrate(NULL, w->strided, w->lent, w->dataset, 1.0, &o);
+}
+
+static cae_status calibrate_large(struct world *w)
+{
+    static float x[2 * LARGE];
+    cae_dataset_options o;
+    cae_dataset *dataset;
+    cae_status status;
+
+    random_floats(7, x, 2 * LARGE, -1, 1);
+    cae_dataset_options_init(&o, sizeof o);
+    o.type = CAE_TYPE_F32, o.borrow = 1;
+    status = cae_dataset_create(&dataset, w->context, x, sizeof x, 2, 1, LARGE_H, LARGE_W, &o);
+    if (status == CAE_OK)
+        status = cae_model_calibrate(NULL, w->model, NULL, dataset, 0.5, NULL);
+    cae_dataset_destroy(dataset);
+    return status;
+}
+
+static cae_status load_calibrated(struct world *w)
+{
+    MAKES(model, cae_model_load, w->context, in_directory("calibrated"));
+}
+
+static cae_status make_array(struct world *w)
+{
+    const int64_t shape[2] = {3, 4};
+
+    MAKES(array, cae_array_create, w->context, CAE_TYPE_F32, shape, 2);
+}
+
+/* In a build without PNG and JPEG, which asks for nothing, .npy in their place. */
+static inline cae_status read_array(struct world *w, const char *name)
+{
+    MAKES(array, cae_array_read, w->context, in_directory(HAVE_IMAGES ? name : "array.npy"));
+}
+
+static cae_status read_npy(struct world *w)
+{
+    MAKES(array, cae_array_read, w->context, in_directory("array.npy"));
+}
+
+static cae_status read_png(struct world *w)
+{
+    return read_array(w, "image.png");
+}
+
+static cae_status read_jpeg(struct world *w)
+{
+    return read_array(w, "image.jpg");
+}
+
+static cae_status read_turned(struct world *w)
+{
+    return read_array(w, "turned.jpg");
+}
+
+static cae_status read_array_memory(struct world *w)
+{
+    MAKES(array, cae_array_read_memory, w->context, w->image_file.data, w->image_file.size);
+}
+
+static cae_status write_npy(struct world *w)
+{
+    return cae_array_write(w->image, in_directory("out.npy"));
+}
+
+static cae_status write_png(struct world *w)
+{
+    return cae_array_write(w->image, HAVE_IMAGES ? in_directory("out.png")
+                                                             : in_directory("out.npy"));
+}
+
+static cae_status write_jpeg(struct world *w)
+{
+    return cae_array_write(w->image, HAVE_IMAGES ? in_directory("out.jpg")
+                                                             : in_directory("out.npy"));
+}
+
+static cae_status write_array_memory(struct world *w)
+{
+    size_t size;
+
+    return cae_array_write_memory(w->y, sizeof w->y, &size, w->image,
+                                  HAVE_IMAGES ? CAE_FILE_PNG : CAE_FILE_NPY);
+}
+
+static cae_status open_npy(struct world *w)
+{
+    MAKES(dataset, cae_dataset_open_npy, w->context, in_directory("set.npy"), NULL);
+}
+
+/* Five files, of which two cannot be used. */
+static cae_status open_folder(struct world *w)
+{
+    cae_folder_options o;
+
+    cae_folder_options_init(&o, sizeof o);
+    o.height = o.width = 4;
+    if (!HAVE_IMAGES)
+        return open_npy(w);
+    MAKES(dataset, cae_dataset_open_folder, w->context, in_directory("images"), &o);
+}
+
 static const struct call {
     const char *name;
     cae_status (*run)(struct world *w);
@@ -556,6 +784,9 @@ static const struct call {
     {"cae_model_load", load_model, 5, NULL, false},
     {"cae_model_load_memory", load_memory, 4, NULL, false},
     {"cae_model_load_weights", load_weights, 3, NULL, false},
+    {"cae_model_set_note", set_note, 1, NULL, false},
+    {"cae_model_save, noted", save_noted, 3, set_note, false},
+    {"cae_model_load, noted", load_noted, 6, NULL, false},
     {"cae_dataset_create", copy_images, 2, NULL, false},
     {"cae_dataset_create, borrowed", borrow_images, 1, NULL, false},
     {"cae_dataset_slice", slice_images, 1, NULL, false},
@@ -596,6 +827,30 @@ static const struct call {
     {"cae_trainer_epoch, watched", train_watched_epoch, 2, NULL, true},
     {"cae_trainer_save, SGD", save_sgd_trainer, 3, NULL, false},
     {"cae_trainer_resume, SGD", resume_sgd_trainer, 2, NULL, false},
+    {"cae_scorer_create", score_frame, 5, NULL, false},
+    {"cae_scorer_create, lent", score_frame_lent, 5, NULL, false},
+    {"cae_scorer_create, large", score_large, 10, NULL, false},
+    {"cae_scorer_create, large and strided", score_large_strided, 8, NULL, false},
+    {"cae_scorer_run", run_scorer, 0, prepare_scorer, false},
+    {"cae_scorer_run, by three", run_scorer_by_three, 4, prepare_scorer, false},
+    {"cae_model_calibrate", calibrate, 6, NULL, false},
+    {"cae_model_calibrate, lent", calibrate_lent, 6, NULL, false},
+    {"cae_model_calibrate, large", calibrate_large, 10, NULL, false},
+    {"cae_model_save, calibrated", save_model, 4, calibrate, false},
+    {"cae_trainer_save, calibrated", save_trainer, 4, calibrate, false},
+    {"cae_model_load, calibrated", load_calibrated, 6, NULL, false},
+    {"cae_array_create", make_array, 2, NULL, false},
+    {"cae_array_read", read_npy, 2, NULL, false},
+    {"cae_array_read, PNG", read_png, 2, NULL, false},
+    {"cae_array_read, JPEG", read_jpeg, 2, NULL, false},
+    {"cae_array_read, turned", read_turned, 2, NULL, false},
+    {"cae_array_read_memory", read_array_memory, 2, NULL, false},
+    {"cae_array_write", write_npy, 1, NULL, false},
+    {"cae_array_write, PNG", write_png, 1, NULL, false},
+    {"cae_array_write, JPEG", write_jpeg, 1, NULL, false},
+    {"cae_array_write_memory", write_array_memory, 1, NULL, false},
+    {"cae_dataset_open_npy", open_npy, 2, NULL, false},
+    {"cae_dataset_open_folder", open_folder, 2, NULL, false},
 };
 
 /* --- Before and after ------------------------------------------------------------------------ */
@@ -650,7 +905,37 @@ static inline void assert_same_results(struct result a, struct result b, const c
         ck_abort_msg("%s: the result is another", what);
 }
 
-/* Files to read: a model, weights, a checkpoint three steps ahead, a CIFAR-10 batch. */
+static inline void copy_kind(const char *kind, const char *name)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", TEST_IMAGES, kind);
+    struct bytes file = file_bytes(path);
+    write_file(in_directory(name), file.data, file.size);
+    bytes_free(&file);
+}
+
+static inline void write_images(struct world *w)
+{
+    const int64_t shape[4] = {3, 1, 4, 4};
+    cae_array *set = random_array(w->context, 1, CAE_TYPE_U8, shape, 4);
+
+    assert_ok(w->context, cae_array_write(set, in_directory("set.npy")));
+    assert_ok(w->context, cae_array_write(w->image, in_directory("array.npy")));
+    cae_array_destroy(set);
+    copy_kind("palette8_alpha.png", "image.png");
+    copy_kind("progressive.jpg", "image.jpg");
+    copy_kind("turned6.jpg", "turned.jpg");
+    (void)mkdir(in_directory("images"), 0755); /* may be there */
+    (void)mkdir(in_directory("images/inside"), 0755);
+    copy_kind("rgb8.png", "images/a.png");
+    copy_kind("plain.jpg", "images/b.jpg");
+    copy_kind("cmyk.jpg", "images/c.jpg");
+    copy_kind("grey16.png", "images/inside/d.png");
+    write_file(in_directory("images/e.png"), "text", 4);
+}
+
+/* Files to read: a model, weights, a checkpoint three steps ahead, a CIFAR-10 batch, images. */
 static inline void write_files(void)
 {
     unsigned char record[3073] = {1};
@@ -658,6 +943,8 @@ static inline void write_files(void)
 
     world_init(&w, (struct setting){.threads = 1});
     assert_ok(w.context, cae_model_save(w.model, in_directory("model")));
+    assert_ok(w.context, calibrate(&w));
+    assert_ok(w.context, cae_model_save(w.model, in_directory("calibrated")));
     for (int i = 0; i < 3; i++) {
         assert_ok(w.context, cae_trainer_step(NULL, w.trainer));
         assert_ok(w.context, cae_trainer_step(NULL, w.sgd_trainer));
@@ -665,8 +952,11 @@ static inline void write_files(void)
     assert_ok(w.context, cae_trainer_save(w.sgd_trainer, in_directory("sgd checkpoint")));
     assert_ok(w.context, cae_trainer_save(w.trainer, in_directory("checkpoint")));
     assert_ok(w.context, cae_model_save(w.model, in_directory("weights")));
+    assert_ok(w.context, cae_model_set_note(w.model, "a note"));
+    assert_ok(w.context, cae_model_save(w.model, in_directory("noted")));
     write_file(in_directory("data_batch_1.bin"), record, sizeof record);
     write_file(in_directory("test_batch.bin"), record, sizeof record);
+    write_images(&w);
     world_free(&w);
 }
 

@@ -101,6 +101,7 @@ struct growing {
 
 #define TENSOR "{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"
 #define ARCHITECTURE "{\"__metadata__\":{\"libcae.architecture\":\""
+#define THRESHOLD "{\"__metadata__\":{\"libcae.threshold\":\""
 #define LAYER "{\\\"type\\\":\\\"conv\\\",\\\"in\\\":1,\\\"out\\\":1,\\\"kernel\\\":[1,1],\\\"stride\\\":[1,1]," \
     "\\\"padding\\\":[0,0],\\\"dilation\\\":[1,1],\\\"output_padding\\\":[0,0],\\\"bias\\\":true," \
     "\\\"activation\\\":\\\"relu\\\"}"
@@ -132,6 +133,8 @@ static const struct growing shapes[] = {
      "]}\"}}", CAE_ERR_FORMAT},
     {"layers", ARCHITECTURE "{\\\"version\\\":1,\\\"encoder_layers\\\":1,\\\"layers\\\":[" LAYER, "," LAYER,
      "]}\"}}", CAE_ERR_FORMAT},
+    {"threshold of zeros", THRESHOLD "[0", ",0", "]\"}}", CAE_ERR_FORMAT},
+    {"threshold of keys", THRESHOLD "{\\\"a\\\":0", ",\\\"%zx\\\":0", "}\"}}", CAE_ERR_FORMAT},
     {"a layer of keys", ARCHITECTURE "{\\\"version\\\":1,\\\"encoder_layers\\\":1,\\\"layers\\\":[{"
      "\\\"type\\\":\\\"conv\\\"", ",\\\"%zx\\\":0", "}]}\"}}", CAE_ERR_FORMAT},
 };

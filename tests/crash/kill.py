@@ -159,6 +159,10 @@ class Trainer:
         if os.path.exists(path):
             with open(path) as file:
                 json.load(file)
+        path = os.path.join(directory, 'report.html')
+        if os.path.exists(path):
+            with open(path) as file:
+                require(file.read().endswith('</html>\n'), 'report.html is torn')
 
     def check(self, directory):
         if not os.path.isdir(directory):

@@ -21,6 +21,11 @@ struct machine {
     cae_dataset *datasets[SLOTS];
     cae_optimizer *optimizers[SLOTS];
     cae_trainer *trainers[SLOTS];
+    cae_scorer *scorers[SLOTS];
+    struct frame {
+        const cae_model *model;
+        int32_t channels, height, width;
+    } frames[SLOTS];              /* of the scorers */
     struct fuzz_bytes file;       /* the last model saved */
     void *buffers[MOST_BUFFERS];  /* that the library may have borrowed: to the end */
     int buffer_count;
@@ -632,6 +637,111 @@ static cae_status call_evaluate(struct machine *m)
     return model ? status : CAE_OK;
 }
 
+/* --- Scores ----------------------------------------------------------------------------------- */
+
+static cae_scorer_options wild_scores(struct machine *m)
+{
+    cae_scorer_options o;
+
+    CHECK(cae_scorer_options_init(&o, sizeof o) == CAE_OK);
+    o.kind = fuzz_int(&m->in, 0, 1);
+    o.smoothing = fuzz_int(&m->in, 0, 3);
+    return o;
+}
+
+static double frame_work(const cae_model *model, int height, int width, int smoothing)
+{
+    return fuzz_work(model, CAE_PART_WHOLE, height, width) + (4.0 + 4.0 * smoothing) * height * width;
+}
+
+static cae_status call_scorer_create(struct machine *m)
+{
+    const int i = slot(m);
+    const cae_model *model = m->models[slot(m)];
+    cae_context *text, *context = lent(m, &text);
+    const cae_scorer_options o = wild_scores(m);
+    const int32_t height = fuzz_int(&m->in, 1, MOST_SIDE), width = fuzz_int(&m->in, 1, MOST_SIDE);
+    struct frame frame = {.model = model, .height = height, .width = width};
+    cae_scorer *scorer = FUZZ_JUNK;
+
+    const cae_status status =
+        cae_scorer_create(&scorer, model, context, height, width, options(m, &o, sizeof o));
+    CHECK((status == CAE_OK) == (scorer != NULL) && scorer != FUZZ_JUNK);
+    if (model && status < 0)
+        CHECK(cae_context_error(text)[0]);
+    if (status == CAE_OK)
+        CHECK(cae_model_channels(&frame.channels, NULL, model, context, CAE_PART_WHOLE) == CAE_OK);
+    cae_scorer_destroy(m->scorers[i]);
+    m->scorers[i] = scorer;
+    m->frames[i] = frame;
+    return model ? status : CAE_OK;
+}
+
+/* Of a model that may have been given back by now, and changed in between. */
+static cae_status call_score(struct machine *m)
+{
+    const int i = slot(m);
+    cae_scorer *scorer = m->scorers[i];
+    const struct frame f = m->frames[i];
+    double score = -1.0;
+
+    if (!scorer)
+        return cae_scorer_run(&score, NULL, 0, NULL, NULL, 0) == CAE_ERR_ARGUMENT ? CAE_OK : CAE_STOPPED + 1;
+    const size_t pixels = (size_t)f.height * (size_t)f.width, n = pixels * (size_t)f.channels;
+    if (n > 1 << 16 || !afford(m, frame_work(f.model, f.height, f.width, 3)))
+        return CAE_OK;
+    const bool wants_map = fuzz_u8(&m->in) & 1;
+    float *x = malloc(n * sizeof *x), *map = malloc(pixels * sizeof *map);
+    CHECK(x && map);
+    for (size_t k = 0; k < n; k++)
+        x[k] = k < 8 ? fuzz_float(&m->in) : (float)k * 0.01f;
+    const cae_status status = cae_scorer_run(&score, wants_map ? map : NULL, wants_map ? pixels : 0,
+                                             scorer, x, n - (rarely(m) ? 1 : 0));
+    if (status == CAE_OK) {
+        CHECK(score >= 0.0 && score <= 1.7976931348623157e308);
+        for (size_t k = 0; wants_map && k < pixels; k++)
+            CHECK(map[k] >= 0.0f && map[k] <= 3.4e38f);
+    }
+    free(x);
+    free(map);
+    return status;
+}
+
+static cae_status call_calibrate(struct machine *m)
+{
+    cae_model *model = m->models[slot(m)];
+    const cae_dataset *dataset = m->datasets[slot(m)];
+    cae_context *text, *context = lent(m, &text);
+    const cae_scorer_options o = wild_scores(m);
+    const double q = fuzz_u8(&m->in) >= 64 ? 0.9 : fuzz_double(&m->in);
+    double threshold = -1.0, kept = -2.0;
+
+    if (model && dataset &&
+        !afford(m, frame_work(model, dataset->height, dataset->width, 3) * (double)dataset->count))
+        return CAE_OK;
+    const cae_status status =
+        cae_model_calibrate(&threshold, model, context, dataset, q, options(m, &o, sizeof o));
+    if (model && status < 0)
+        CHECK(cae_context_error(text)[0]);
+    if (status == CAE_OK) {
+        CHECK(cae_model_threshold(&kept, NULL, NULL, model) == CAE_OK);
+        CHECK(threshold >= 0.0 && kept == threshold && q > 0.0 && q <= 1.0);
+    }
+    return model ? status : CAE_OK;
+}
+
+static cae_status call_threshold(struct machine *m)
+{
+    cae_scorer_options o;
+    double threshold = -1.0, q = -1.0;
+
+    CHECK(cae_scorer_options_init(&o, sizeof o) == CAE_OK);
+    const cae_status status = cae_model_threshold(&threshold, &q, &o, m->models[slot(m)]);
+    if (status == CAE_OK)
+        CHECK(threshold >= 0.0 && q > 0.0 && q <= 1.0 && o.smoothing >= 0 && o.smoothing <= 256);
+    return status;
+}
+
 /* --- The context, and ends -------------------------------------------------------------------- */
 
 static cae_status call_threads(struct machine *m)
@@ -681,11 +791,12 @@ static cae_status call_inits(struct machine *m)
         (init_fn)(void (*)(void))cae_trainer_options_init,
         (init_fn)(void (*)(void))cae_progress_init,
         (init_fn)(void (*)(void))cae_evaluation_options_init,
-        (init_fn)(void (*)(void))cae_evaluation_init};
+        (init_fn)(void (*)(void))cae_evaluation_init,
+        (init_fn)(void (*)(void))cae_scorer_options_init};
     const uint32_t size = fuzz_u8(&m->in) < 128 ? 8u * (uint32_t)fuzz_below(&m->in, 40)
                                                 : fuzz_u32(&m->in) % 8192;
     void *block = keep(m, size);
-    const cae_status status = inits[fuzz_below(&m->in, 8)](block, size);
+    const cae_status status = inits[fuzz_below(&m->in, 9)](block, size);
     CHECK(status == CAE_OK || status == CAE_ERR_OPTIONS);
     return CAE_OK;
 }
@@ -694,7 +805,7 @@ static cae_status call_destroy(struct machine *m)
 {
     const int i = slot(m);
 
-    switch (fuzz_below(&m->in, 5)) {
+    switch (fuzz_below(&m->in, 6)) {
     case 0:
         cae_spec_destroy(m->specs[i]);
         m->specs[i] = NULL;
@@ -711,9 +822,13 @@ static cae_status call_destroy(struct machine *m)
         cae_optimizer_destroy(m->optimizers[i]);
         m->optimizers[i] = NULL;
         break;
-    default:
+    case 4:
         cae_trainer_destroy(m->trainers[i]);
         m->trainers[i] = NULL;
+        break;
+    default:
+        cae_scorer_destroy(m->scorers[i]);
+        m->scorers[i] = NULL;
     }
     return CAE_OK;
 }
@@ -734,6 +849,8 @@ static const struct {
     {call_step, false}, {call_epoch, false}, {call_look, false}, {call_evaluate, false},
     {call_threads, false}, {call_other, false}, {call_fail_later, false}, {call_inits, false},
     {call_destroy, true}, {call_residual, false}, {call_average, true}, {call_checkpoint, false},
+    {call_destroy, true}, {call_scorer_create, false}, {call_score, false}, {call_calibrate, false},
+    {call_threshold, false},
 };
 
 /* Inputs that were kept keep their meaning: those that have come since are for bytes that few of them have. */
@@ -754,6 +871,7 @@ static void finish(struct machine *m)
         cae_dataset_destroy(m->datasets[i]);
         cae_optimizer_destroy(m->optimizers[i]);
         cae_trainer_destroy(m->trainers[i]);
+        cae_scorer_destroy(m->scorers[i]);
     }
     cae_context_destroy(m->other);
     fuzz_end(m->context);

@@ -414,6 +414,35 @@ void fuzz_run_model(cae_context *context, const cae_model *model, int height, in
         run_images(context, model, part, height, width, part == CAE_PART_WHOLE ? 9 : 1);
 }
 
+void fuzz_score_model(cae_context *context, const cae_model *model, int height, int width)
+{
+    cae_scorer_options o = {.size = sizeof o};
+    double threshold = -1.0, quantile = -1.0, score = -1.0;
+    int32_t channels = 0;
+    cae_scorer *scorer = FUZZ_JUNK;
+
+    cae_status status = cae_model_threshold(&threshold, &quantile, &o, model);
+    CHECK(status == CAE_OK || status == CAE_ERR_ARGUMENT);
+    if (status == CAE_OK)
+        CHECK(threshold >= 0.0 && quantile > 0.0 && quantile <= 1.0 && o.kind >= CAE_SCORE_MEAN &&
+              o.kind <= CAE_SCORE_PEAK && o.smoothing >= 0 && o.smoothing <= 256);
+    if (fuzz_work(model, CAE_PART_WHOLE, height, width) > 2e5)
+        return;
+    status = cae_scorer_create(&scorer, model, context, height, width, NULL);
+    fuzz_check_made(context, status, scorer);
+    if (!scorer)
+        return;
+    CHECK(cae_model_channels(&channels, NULL, model, context, CAE_PART_WHOLE) == CAE_OK);
+    const size_t n = (size_t)channels * (size_t)height * (size_t)width;
+    float *x = calloc(n, sizeof *x);
+    CHECK(x);
+    status = cae_scorer_run(&score, NULL, 0, scorer, x, n);
+    fuzz_check_status(context, status);
+    CHECK(status == CAE_OK ? score >= 0.0 : status == CAE_ERR_NUMERIC || fuzz_heap.refused);
+    free(x);
+    cae_scorer_destroy(scorer);
+}
+
 void fuzz_export_model(cae_context *context, const cae_model *model)
 {
     for (int32_t part = CAE_PART_ENCODER; part <= CAE_PART_WHOLE; part++) {

@@ -112,6 +112,8 @@ double fuzz_work(const cae_model *model, int32_t part, int height, int width);
 /* Run each part on an image of height x width: sizes that do not fit, and the one that does when the
  * work for it is small. */
 void fuzz_run_model(cae_context *context, const cae_model *model, int height, int width);
+/* Ask for its threshold, and score such an image as it was calibrated, when it fits and is small. */
+void fuzz_score_model(cae_context *context, const cae_model *model, int height, int width);
 /* As ONNX, each part, twice the same. */
 void fuzz_export_model(cae_context *context, const cae_model *model);
 

@@ -2,6 +2,8 @@
  * same model. */
 #include "fuzz.h"
 
+#include <string.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cae_context *context = fuzz_begin();
@@ -16,10 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(cae_model_load_memory(&again, context, first.data, first.size) == CAE_OK);
         second = fuzz_model_bytes(again);
         fuzz_check_same(first, second);
+        CHECK(strcmp(cae_model_note(model), cae_model_note(again)) == 0);
         fuzz_bytes_free(&first);
         fuzz_bytes_free(&second);
         fuzz_run_model(context, again, 8, 8);
         fuzz_run_model(context, again, (int)(size % 13) + 1, (int)(size % 7) + 1);
+        fuzz_score_model(context, again, 8, 8);
         fuzz_export_model(context, again);
     }
     cae_model_destroy(model);

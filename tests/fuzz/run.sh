@@ -18,7 +18,7 @@ Targets: $targets
 END
 }
 
-targets='model weights checkpoint json architecture cifar10 images history api'
+targets='model weights checkpoint json architecture cifar10 images npy png jpeg history api'
 seconds=60
 total=
 afl=
@@ -48,13 +48,13 @@ fi
 ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=8:allocator_may_return_null=1
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 if [ -n "$afl" ]; then
-    install_missing cc pkg-config meson ninja clang afl
+    install_missing cc pkg-config meson ninja png jpeg clang afl
     build=build/fuzz-afl cc=afl-clang-fast instrument=
     ASAN_OPTIONS=$ASAN_OPTIONS:abort_on_error=1:symbolize=0:detect_leaks=0 # as AFL++ wants them
     UBSAN_OPTIONS=$UBSAN_OPTIONS:abort_on_error=1
     export AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 AFL_QUIET=1 AFL_NO_AFFINITY=1
 else
-    install_missing cc pkg-config meson ninja clang
+    install_missing cc pkg-config meson ninja png jpeg clang
     build=build/fuzz cc=clang
     instrument="-fsanitize=fuzzer-no-link -fsanitize-coverage-ignorelist=$PWD/tests/fuzz/uninstrumented.txt"
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=1
@@ -72,6 +72,7 @@ fi
 quietly ninja -C $build lib/libcae-internal.a
 mkdir -p $build/bin
 flags="-std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -Iinclude -I$build/include"
+images=$(pkg-config --libs libpng libjpeg)
 trainer='examples/trainer/history.c examples/trainer/files.c examples/trainer/message.c'
 
 # compile OUTPUT FLAG... SOURCE...
@@ -80,7 +81,7 @@ compile()
     output=$1
     shift
     # shellcheck disable=SC2086
-    quietly $cc $flags "$@" tests/fuzz/fuzz.c $build/lib/libcae-internal.a -lm -pthread -o "$output"
+    quietly $cc $flags "$@" tests/fuzz/fuzz.c $build/lib/libcae-internal.a $images -lm -pthread -o "$output"
 }
 
 # shellcheck disable=SC2086
@@ -113,7 +114,7 @@ most_bytes()
 run_libfuzzer()
 {
     dictionary=-dict=tests/fuzz/libcae.dict
-    case $target in api | images | cifar10) dictionary= ;; esac
+    case $target in api | images | cifar10 | png | jpeg) dictionary= ;; esac
     # shellcheck disable=SC2046,SC2086
     nice $build/bin/"$target" $dictionary -max_len="$(most_bytes "$target")" -max_total_time="$slice" \
         -timeout=10 -entropic=0 -rss_limit_mb=1024 -malloc_limit_mb=512 -print_final_stats=1 \

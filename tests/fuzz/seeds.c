@@ -38,6 +38,8 @@ static void write_model(cae_context *context, const char *directory, const char 
     CHECK(cae_spec_add_conv_transpose(spec, 2, 1, &o) == CAE_OK);
     CHECK(cae_spec_set_residual(spec, residual) == CAE_OK);
     CHECK(cae_model_create(&model, context, spec, 1) == CAE_OK);
+    if (value == CAE_ACTIVATION_TANH && offset == offsetof(cae_conv_options, activation))
+        CHECK(cae_model_set_note(model, "{\"command\":\"\xc3\xa4\n\"}") == CAE_OK);
     save_to(context, directory, "model", name, model, NULL);
     cae_model_destroy(model);
     cae_spec_destroy(spec);
@@ -60,6 +62,24 @@ static void write_models(cae_context *context, const char *directory)
     }
     write_model(context, directory, "residual", FIELD(kernel_h), 3, true, true);
     write_model(context, directory, "residual_strided", FIELD(output_padding_h), 1, false, true);
+}
+
+/* With a threshold of either kind of score. */
+static void write_calibrated(cae_context *context, const char *directory)
+{
+    cae_model *model = fuzz_small_model(context, false);
+    cae_dataset *dataset;
+    cae_scorer_options o;
+
+    CHECK(cae_dataset_create_dead_leaves(&dataset, context, 4, 1, 9, 9, 1, NULL) == CAE_OK);
+    CHECK(cae_scorer_options_init(&o, sizeof o) == CAE_OK);
+    CHECK(cae_model_calibrate(NULL, model, NULL, dataset, 0.9, &o) == CAE_OK);
+    save_to(context, directory, "model", "threshold_mean", model, NULL);
+    o.kind = CAE_SCORE_PEAK, o.smoothing = 3;
+    CHECK(cae_model_calibrate(NULL, model, NULL, dataset, 1.0, &o) == CAE_OK);
+    save_to(context, directory, "model", "threshold_peak", model, NULL);
+    cae_dataset_destroy(dataset);
+    cae_model_destroy(model);
 }
 
 /* Of the trainer of checkpoint.c: the same network, images and options. */
@@ -98,6 +118,7 @@ int main(int count, char **arguments)
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++)
         write_checkpoint(context, arguments[1], runs[i].name, runs[i].how, runs[i].steps);
+    write_calibrated(context, arguments[1]);
     fuzz_end(context);
     return 0;
 }

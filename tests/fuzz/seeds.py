@@ -18,7 +18,9 @@ parser.add_argument('generator')
 parser.add_argument('directory')
 options = parser.parse_args()
 top = options.directory
-TARGETS = ('api', 'architecture', 'checkpoint', 'cifar10', 'history', 'images', 'json', 'model', 'weights')
+TARGETS = ('api', 'architecture', 'checkpoint', 'cifar10', 'history', 'images', 'jpeg', 'json', 'model', 'npy',
+           'png', 'weights')
+IMAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'api', 'images')
 
 
 def put(target, name, data):
@@ -186,6 +188,59 @@ def states(data):
     yield 'state_last', pack(header, values)
 
 
+def thresholds(data):
+    """Of a good calibrated model: thresholds that lie."""
+    header, values = unpack(data)
+    key = 'libcae.threshold'
+    threshold = json.loads(header['__metadata__'][key])
+    lies = {'version': 2, 'threshold_bits': str(0x7ff0000000000000), 'quantile_bits': str(0x3ff0000000000001),
+            'kind': 'median', 'smoothing': 257, 'images': 0, 'more': 1}
+    for name, lie in lies.items():
+        header['__metadata__'][key] = json.dumps(dict(threshold, **{name: lie}))
+        yield 'threshold_' + name, pack(header, values)
+    for name, text in {'empty': '', 'array': '[]', 'deep': '{"a":' * 100}.items():
+        header['__metadata__'][key] = text
+        yield 'threshold_' + name, pack(header, values)
+    for name, bits in {'nan': 0x7ff8000000000000, 'negative': 0xbfe0000000000000, 'denormal': 1}.items():
+        header['__metadata__'][key] = json.dumps(dict(threshold, threshold_bits=str(bits)))
+        yield 'threshold_' + name, pack(header, values)
+
+
+def npy(header, data=b'', version=(1, 0), length=None):
+    header = header.encode()
+    length = struct.pack('<H' if version[0] == 1 else '<I', len(header) if length is None else length)
+    return b'\x93NUMPY' + bytes(version) + length + header + data
+
+
+def arrays():
+    """name, bytes: NumPy files, good and bad"""
+    text = "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }"
+    for descr, size in {'|u1': 1, '<u2': 2, '>u2': 2, '<f4': 4, '>f4': 4, '<f8': 8, '>f8': 8, '=u1': 1,
+                        'f4': 4, '|b1': 1, '<i8': 8, '|O': 8, '<c8': 8, '<U4': 16, '<f2': 2}.items():
+        name = 'type_' + descr.replace('<', 'little_').replace('>', 'big_').replace('|', '').replace('=', 'is_')
+        yield name, npy(text % (descr, 'False', '(2, 3)'), bytes(range(6 * size)))
+    for i, shape in enumerate(['()', '(6,)', '(6L,)', '(1, 2, 3)', '(2, 3, 1, 1)', '(1, 1, 1, 1, 1, 1, 1, 6)',
+                               '(1, 1, 1, 1, 1, 1, 1, 1, 6)', '(0, 6)', '(-6,)', '(6)', '(6', '(,)', '(6,,)', '[6]',
+                               '(9223372036854775807,)', '(9223372036854775808,)', '(4294967296, 4294967296)',
+                               '(2305843009213693952, 8)', '(7,)', '(5,)', '( 2 ,\n3 , )']):
+        yield 'shape_%02d' % i, npy(text % ('|u1', 'False', shape), bytes(6))
+    good = text % ('|u1', 'False', '(6,)')
+    yield 'fortran', npy(text % ('|u1', 'True', '(2, 3)'), bytes(6))
+    yield 'fortran_1', npy(text % ('|u1', 'True', '(6,)'), bytes(6))
+    for i, header in enumerate(['', '{', '{}', good[:-1], good + 'x', good.replace("'descr'", "'d'"), good[:1] + good[1:18] +
+                                good[1:], good.replace("'", '"'), good.replace("'", ''), good.replace(', }', '}'),
+                                '{' + ' ' * 3000 + good[1:], good.replace('|u1', 'u1' * 40), '[%s]' % good,
+                                good.replace("'|u1'", "[('a', '|u1')]"), good.replace(',', ',,')]):
+        yield 'header_%02d' % i, npy(header, bytes(6))
+    for version in (2, 0), (3, 0), (0, 0), (4, 0), (1, 1), (255, 255):
+        yield 'version_%d_%d' % version, npy(good, bytes(6), version)
+    for length in 0, 1, 65535:
+        yield 'length_%d' % length, npy(good, bytes(6), length=length)
+    yield 'length_huge', npy(good, bytes(6), (2, 0), 2**32 - 1)
+    for cut in 6, 8, 9, 10, 11, 40:
+        yield 'cut_%d' % cut, npy(good, bytes(6))[:cut]
+
+
 TEXTS = [
     '', ' ', 'null', 'true', 'false', '0', '-0', '-1', '01', '1.5', '1e3', '9223372036854775807',
     '9223372036854775808', '-9223372036854775808', '-9223372036854775809', '""', '"a"', '"\\u0000"',
@@ -206,6 +261,8 @@ def write_all():
     for name, data in edits(model):
         put('model', name, data)
         put('weights', name, data)
+    for name, data in thresholds(get('model', 'threshold_mean')):
+        put('model', name, data)
     put('weights', 'plain', get('model', 'plain'))
     put('weights', 'checkpoint', checkpoint)
     put('model', 'checkpoint', checkpoint)
@@ -237,6 +294,16 @@ def write_all():
                        'extended': b'\0' + record + b'\0'}.items():
         put('cifar10', name, data)
 
+    for name, data in arrays():
+        put('npy', name, data)
+    for name in sorted(os.listdir(IMAGES)):
+        target = {'.png': 'png', '.jpg': 'jpeg'}.get(name[-4:])
+        if target:
+            with open(os.path.join(IMAGES, name), 'rb') as file:
+                data = file.read()
+            put(target, name[:-4], data)
+            put(target, name[:-4] + '_cut', data[:len(data) * 2 // 3])
+
     for name, data in {'empty': b'', 'header': LOG, 'rows': LOG + b'1,1,0.5,0.001,100\n2,1,0.25,0.001,9\n',
                        'back': LOG + b'2,1,0.5,0.001,1\n1,1,0.5,0.001,1\n', 'nan': LOG + b'1,1,nan,1,1\n',
                        'half': LOG + b'1,1,0.5', 'foreign': b'a,b\n', 'far': LOG + b'9223372036854775807,1,1e308,1,1\n',
@@ -254,6 +321,11 @@ def write_all():
     put('api', 'train', bytes([6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 4, 4, 0] + [130] * 16 + [10, 0] +
                               [18, 0, 0, 1, 0, 0, 21, 0, 0, 0, 0, 3, 0, 0] + [23, 0, 0] * 4 +
                               [25, 0, 7, 15, 26, 0, 0, 3, 27, 0, 0, 1, 0, 0] + [9, 0, 0, 0, 10, 0, 0, 0]))
+    # small model, dataset, scorer, frames, a threshold, changed parameters, a frame, a file, ends
+    put('api', 'score', bytes([6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 5, 5, 0] + [130] * 16 + [10, 0] +
+                              [33, 0, 0, 0, 0, 1, 0, 5, 0, 5, 0] + [34, 0, 1] + [20] * 33 +
+                              [35, 0, 0, 0, 1, 2, 100, 0, 36, 0, 9, 0, 0, 0, 10, 0, 0, 0, 36, 0] +
+                              [8, 0, 0, 2, 0] + [64] * 36 + [34, 0, 0] + [10] * 33 + [36, 0, 32, 0, 1, 34, 0]))
 
 
 for target in TARGETS:

@@ -108,7 +108,7 @@ fault('tiled-columns', 'network/tiled.c', 'tiles are counted by columns where ro
 fault('tiled-residual', 'network/tiled.c', 'tiles add the corner of the input',
       '(size_t)columns.first;\n            cae__add(y + at, x + at,', '(size_t)columns.first;\n            cae__add(y + at, x,', 'residual')
 fault('tiled-free', 'network/tiled.c', "the workers' plans are not freed",
-      'cae__plan_finish(&t.plans[i], context);', ';', 'oom engines context')
+      'cae__plan_finish(&t->plans[i], context);', ';', 'oom engines context')
 fault('inference-last-block', 'network/inference.c', 'the last block is taken for full',
       'left < plan->lanes ? (int)left : plan->lanes;', 'plan->lanes;', 'spec_model')
 fault('inference-residual', 'network/inference.c', 'only the first image of a block is added',
@@ -342,7 +342,7 @@ fault('arithmetic-denormals', 'base/arithmetic.c', 'denormal numbers are compute
 fault('arithmetic-host', 'base/arithmetic.c', "the host's environment is not put back",
       'fesetenv(host);', '', 'trouble')
 fault('inference-overlap', 'network/inference.c', 'an output may overlap its input',
-      'run->count > 0 && overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
+      'run->count > 0 && cae__overlap(run->x, x_count, run->y, y_count)', '0', 'trouble')
 fault('pool-signals', 'base/system_posix.c', "workers take the host's signals",
       'pthread_sigmask(SIG_SETMASK, &all, &signals->before);',
       'pthread_sigmask(SIG_SETMASK, NULL, &signals->before);',
@@ -369,3 +369,80 @@ fault('context-twice', 'base/context.c', 'a second destroy drops another referen
       '!atomic_exchange_explicit(&h->given_back, true, memory_order_relaxed)', 'true', 'handles')
 fault('context-fail-log', 'base/error.c', 'a log callback that is not there is called',
       'if (!context || !context->log)', 'if (!context)', 'system context')
+
+# --- Scores -----------------------------------------------------------------------------------------
+
+fault('score-halo', 'scoring/error_map.c', 'a band begins its blur at its own first row',
+      'int ready = first > map->radius_h ? first - map->radius_h : 0;', 'int ready = first;', 'scorer')
+fault('score-border', 'scoring/error_map.c', 'rows beyond the frame count',
+      'const float rows = (float)count;', 'const float rows = (float)kept;', 'scorer')
+fault('score-channels', 'scoring/error_map.c', 'the map is a sum over channels',
+      'to[i] /= channels;', ';', 'scorer')
+fault('score-tail', 'scoring/error_map.c', 'the sum leaves out what is no multiple of eight',
+      'for (int k = 0; i < count; i++, k++)', 'for (int k = 0; i + 8 < count; i++, k++)', 'scorer')
+fault('score-nan', 'scoring/error_map.c', 'a NaN with a sign is no peak',
+      'bits & 0x7fffffff', 'bits', 'scorer')
+fault('score-scratch', 'scoring/scorer.c', 'scratch is not asked for again when there are more threads',
+      'cae__workers(context, tiles) > s->tiling.workers', '0', 'scorer oom')
+fault('score-bind', 'scoring/scorer.c', 'a scorer keeps the parameters that it was made with',
+      'if (s->revision == s->model->revision)', 'if (s->revision <= s->model->revision)', 'scorer')
+fault('score-bind-tiles', 'scoring/scorer.c', 'tiles keep the parameters that they were made with',
+      'cae__tiling_bind(&s->tiling, s->model, CAE_PART_WHOLE);', ';', 'scorer')
+fault('score-calibrated', 'scoring/scorer.c', 'a scorer without options forgets what the model was calibrated with',
+      'o.kind = calibration->kind;', ';', 'scorer')
+fault('score-overlap', 'scoring/scorer.c', 'a map may overlap its frame',
+      'map && cae__overlap(x, x_count, map, map_count)', '0', 'scorer')
+fault('score-release', 'scoring/scorer.c', 'a scorer does not give its model back',
+      'cae__model_release(scorer->model);', ';', 'scorer oom')
+fault('calibrate-quantile', 'scoring/calibrate.c', 'the quantile is the score below',
+      'sorted[below] + step * part', 'sorted[below]', 'scorer')
+fault('calibrate-stale', 'network/model.c', 'a threshold outlives its parameters',
+      'model->calibration.images > 0 && model->calibration_revision == model->revision',
+      'model->calibration.images > 0', 'scorer')
+fault('calibrate-finite', 'scoring/calibrate.c', 'a score that is not finite counts',
+      'if (!cae__is_not_negative(scores[i]))', 'if (0)', 'scorer')
+fault('threshold-smoothing', 'formats/calibration.c', 'any smoothing is taken from a file',
+      'smoothing < 0 || smoothing > CAE__MOST_SMOOTHING ||', '', 'scorer')
+
+# --- Images -------------------------------------------------------------------------------------
+
+fault('npy-swapped', 'images/npy.c', 'numbers in the other byte order stay in it',
+      'if (element.swapped)', 'if (element.swapped && element.size == 8)', 'arrays')
+fault('npy-fortran', 'images/npy.c', 'Fortran order is taken for C order',
+      'header->fortran && header->rank > 1', 'header->fortran && header->rank > 8', 'arrays')
+fault('npy-size', 'images/npy.c', 'a file may have more numbers than its shape',
+      'if (size != expected)', 'if (size < expected)', 'arrays')
+fault('npy-header', 'images/npy.c', 'a header that goes beyond the file is read',
+      'size - *start < length)', 'size - *start + 64 < length)', 'arrays')
+fault('png-cut-off', 'images/png.c', 'a file may end behind its pixels',
+      'png_read_end(coder->png, NULL);', ';', 'arrays')
+fault('png-expand', 'images/png.c', 'palettes stay what they are',
+      'png_set_expand(png);', ';', 'arrays')
+fault('png-swap', 'images/png.c', '16 bits stay big-endian',
+      'if (bits == 16 && is_little())\n        png_set_swap(png);', ';', 'arrays')
+fault('jpeg-warnings', 'images/jpeg.c', 'damage is only warned of',
+      'if (level < 0 && code', 'if (level < -1 && code', 'arrays folder')
+fault('jpeg-orientation', 'images/jpeg.c', 'what lies on its left side is put on its right',
+      'case 6: return (struct turn){height - 1, -1, height};', 'case 6: return (struct turn){last - height + 1, 1, -height};',
+      'arrays folder')
+fault('jpeg-band', 'images/jpeg.c', 'each band is turned to where the first went',
+      '(turn.first + (y + i) * turn.down', '(turn.first + i * turn.down', 'arrays')
+fault('image-ratio', 'images/array.c', 'headers are believed whatever the size of the file',
+      '(uint64_t)(height * width / most) > size', '(uint64_t)(height * width / most) > size << 20', 'arrays')
+fault('planes-clip', 'images/planes.c', 'values above the range wrap around',
+      'scaled < most ? scaled : most', 'scaled', 'arrays')
+fault('planes-order', 'images/planes.c', 'planes of 16 bits take the channels of the next pixel',
+      'planes[i] = (float)values[i * channels + c]', 'planes[i] = (float)values[i * channels + (channels - 1 - c)]',
+      'arrays')
+fault('folder-order', 'images/walk.c', 'files come as the file system has them',
+      'qsort(files->list, count, sizeof *files->list, by_name);', ';', 'folder')
+fault('folder-gaps', 'images/folder.c', 'the crops of what was left out stay',
+      'if (file->first != d->count)', 'if (file->first < d->count)', 'folder')
+fault('folder-last-place', 'images/folder.c', 'the last row is never taken',
+      'image->shape[0] - o->height + 1)', 'image->shape[0] - o->height + (image->shape[0] == o->height))', 'folder')
+fault('folder-share', 'images/folder.c', 'the memory allowed may be passed by a file',
+      'if (crops_in_all(folder, middle, room) > room)', 'if (crops_in_all(folder, middle - 1, room) > room)', 'folder')
+fault('folder-luma', 'images/folder.c', 'grey is the mean of colours',
+      '299 * byte_at(image, at) + 587 *', '443 * byte_at(image, at) + 443 *', 'folder')
+fault('look-length', 'images/look.c', 'a segment is taken for two bytes shorter',
+      '(long)number(segment, 2) - 2;', '(long)number(segment, 2) - 4;', 'folder')

@@ -159,7 +159,8 @@ typedef struct cae_dataset cae_dataset;
 
 enum cae_type {
     CAE_TYPE_U8 = 0,
-    CAE_TYPE_F32 = 1
+    CAE_TYPE_F32 = 1,
+    CAE_TYPE_U16 = 2
 };
 
 enum cae_layout {

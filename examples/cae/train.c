@@ -1,0 +1,390 @@
+/* train.c - cae train: from images to a model, by a recipe that has a name. */
+#include "data.h"
+#include "output.h"
+#include "quality.h"
+#include "setup.h"
+
+#include "../trainer/interrupt.h"
+#include "../trainer/message.h"
+#include "../trainer/progress.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum task { DENOISE, RECONSTRUCT };
+static const char *const tasks[] = {[DENOISE] = "denoise", [RECONSTRUCT] = "reconstruct", NULL};
+
+static const char *const presets[] = { /* the names of cae_preset_name, which main holds them to */
+    [CAE_PRESET_REFERENCE] = "reference", [CAE_PRESET_TUNED] = "tuned",
+    [CAE_PRESET_RESIDUAL] = "residual", [CAE_PRESET_QUALITY] = "quality",
+    [CAE_PRESET_COMPRESS] = "compress", NULL};
+
+static const struct argument arguments[] = {
+    {"data", "PATH", ARGUMENT_NAME, FIELD(data), "a directory or a .npy", 0, 0,
+     "CIFAR-10, a folder of pictures or a .npy (the built-in images)", NULL},
+    {"out", "FILE", ARGUMENT_NAME, FIELD(out), "a file", 0, 0, "the model", NULL},
+    {"task", "NAME", ARGUMENT_CHOICE, FIELD(task), "denoise or reconstruct", 0, 0,
+     "denoise or reconstruct", tasks},
+    {"preset", "NAME", ARGUMENT_CHOICE, FIELD(preset),
+     "reference, tuned, residual, quality or compress", 0, 0,
+     "network and recipe (denoise: residual, reconstruct: tuned)", presets},
+    {"epochs", "N", ARGUMENT_WHOLE, FIELD(epochs), "a whole number from 1 to 1000000", 1, 1000000,
+     "passes over the images (the preset's number of samples)", NULL},
+    {"batch", "N", ARGUMENT_WHOLE, FIELD(batch), "a whole number from 1 to 65536", 1, 65536,
+     "images per step (the preset's)", NULL},
+    {"lr", "X", ARGUMENT_REAL, FIELD(lr), "a number greater than 0", 0, 0,
+     "learning rate (the preset's)", NULL},
+    {"sigma", "X", ARGUMENT_REAL, FIELD(sigma), "a number greater than 0, at most 1000", 0, 1000,
+     "standard deviation of the noise, denoise (0.1)", NULL},
+    {"sigma-max", "X", ARGUMENT_REAL, FIELD(sigma_max), "a number greater than 0, at most 1000", 0,
+     1000, "each image has its own, between --sigma and this", NULL},
+    ROW_CROP,
+    {"grey", NULL, ARGUMENT_FLAG, FIELD(grey), NULL, 0, 0, "see photos and built-in images in grey", NULL},
+    ROW_LIMIT("train on the first N images only (all)"),
+    ROW_SEED("of the weights, the shuffles and the noise"),
+    ROW_SCALE,
+    ROW_THREADS,
+    {"quiet", NULL, ARGUMENT_FLAG, FIELD(quiet), NULL, 0, 0, "print nothing but errors", NULL},
+    ROW_JSON,
+    ROW_HELP,
+};
+
+/* One training. */
+struct training {
+    struct call *call;
+    struct data train, test;
+    int32_t preset;
+    int64_t epochs;
+    double sigma;
+    cae_optimizer_options optimizer_options;
+    cae_trainer_options options;
+    cae_optimizer *optimizer;
+    cae_trainer *trainer;
+    cae_model *learned; /* to be saved: the average, where the recipe keeps one */
+    cae_progress progress;
+    double seconds;     /* of training, without evaluation and files */
+    cae_evaluation quality;
+};
+
+/* --- Usage ------------------------------------------------------------------------------------------ */
+
+static bool usage_is_right(const struct settings *s)
+{
+    int64_t size[2];
+
+    if (!parse_extents(size, "crop", s->crop))
+        return false;
+    if (s->task == RECONSTRUCT && (s->sigma > 0 || s->sigma_max > 0))
+        return fail("--sigma: expected --task denoise, found --task reconstruct, which adds no noise");
+    return s->sigma_max <= 0 || s->sigma_max >= s->sigma ||
+           fail("--sigma-max: expected not less than --sigma");
+}
+
+/* --- Setting up ------------------------------------------------------------------------------------- */
+
+static cae_status make_model(struct training *t)
+{
+    cae_context *context = t->call->context;
+    int32_t channels = 0;
+    cae_spec *spec = NULL;
+    cae_status status;
+
+    cae_dataset_shape(&channels, NULL, NULL, t->train.dataset);
+    status = cae_spec_create(&spec, context);
+    if (!status)
+        status = cae_spec_add_preset(spec, t->preset, channels, 0);
+    if (!status)
+        status = cae_model_create(&t->call->model, context, spec, (uint64_t)t->call->settings.seed);
+    cae_spec_destroy(spec);
+    return status;
+}
+
+static int64_t steps_of(const struct training *t)
+{
+    const int64_t images = cae_dataset_count(t->train.dataset), batch = t->options.batch;
+
+    return t->epochs * ((images + batch - 1) / batch);
+}
+
+/* Another batch than the preset's makes another number of steps: its schedule is stretched. */
+static void set_batch(struct training *t)
+{
+    const double before = (double)steps_of(t);
+
+    t->options.batch = (int32_t)t->call->settings.batch;
+    const double stretch = (double)steps_of(t) / before;
+    t->options.warmup_steps = (int64_t)floor((double)t->options.warmup_steps * stretch);
+    t->options.decay_steps = (int64_t)ceil((double)t->options.decay_steps * stretch);
+}
+
+static cae_status choose_options(struct training *t)
+{
+    const struct settings *s = &t->call->settings;
+    const int64_t images = cae_dataset_count(t->train.dataset);
+    cae_status status;
+
+    t->epochs = s->epochs > 0 ? s->epochs : cae_preset_epochs(t->preset, images);
+    cae_optimizer_options_init(&t->optimizer_options, sizeof t->optimizer_options);
+    cae_trainer_options_init(&t->options, sizeof t->options);
+    status = cae_preset_options(&t->optimizer_options, &t->options, t->call->context, t->preset, images,
+                                t->epochs);
+    if (status)
+        return status;
+    if (s->batch > 0)
+        set_batch(t);
+    if (s->lr > 0)
+        t->optimizer_options.learning_rate = s->lr;
+    t->options.seed = (uint64_t)s->seed;
+    t->sigma = s->task == RECONSTRUCT ? 0 : s->sigma > 0 ? s->sigma : 0.1;
+    t->options.noise_sigma = t->sigma;
+    t->options.noise_sigma_max = s->sigma_max > 0 ? s->sigma_max : 0;
+    return CAE_OK;
+}
+
+static bool set_up(struct training *t)
+{
+    cae_status status = choose_options(t);
+
+    if (!status)
+        status = make_model(t);
+    if (!status)
+        status = cae_optimizer_create(&t->optimizer, t->call->model, &t->optimizer_options);
+    if (!status)
+        status = cae_trainer_create(&t->trainer, t->call->model, t->optimizer, t->train.dataset,
+                                    &t->options);
+    return !status || fail_status(t->call->context, status, "cannot set up training");
+}
+
+/* --- Training --------------------------------------------------------------------------------------- */
+
+static int64_t images_in_step(const struct training *t)
+{
+    const int64_t steps = cae_trainer_steps_per_epoch(t->trainer), batch = t->options.batch;
+
+    return t->progress.step % steps != 0
+               ? batch : cae_dataset_count(t->train.dataset) - (steps - 1) * batch;
+}
+
+static bool take_step(struct training *t, struct progress *progress)
+{
+    const double before = seconds_now();
+    const cae_status status = cae_trainer_step(&t->progress, t->trainer);
+    const double seconds = seconds_now() - before;
+
+    if (status) {
+        progress_end(progress);
+        return fail_status(t->call->context, status, status == CAE_ERR_NUMERIC
+                           ? "training diverged, nothing is saved; a smaller --lr may help"
+                           : "training stopped");
+    }
+    t->seconds += seconds;
+    progress_show(progress, &(struct progress_step){
+        .step = t->progress.step, .epoch = t->progress.epoch + !t->progress.epoch_done,
+        .epoch_done = t->progress.epoch_done, .images = images_in_step(t), .seconds = seconds,
+        .loss = t->progress.epoch_loss});
+    return true;
+}
+
+/* Until all epochs are done or somebody presses Ctrl-C. */
+static bool train(struct training *t)
+{
+    struct progress progress;
+    bool good = true;
+
+    cae_progress_init(&t->progress, sizeof t->progress);
+    progress_begin(&progress, t->epochs, cae_trainer_steps_per_epoch(t->trainer),
+                   t->call->settings.quiet || t->call->settings.json);
+    interrupt_begin();
+    while (good && t->progress.epoch < t->epochs && !interrupt_signal())
+        good = take_step(t, &progress);
+    interrupt_end();
+    progress_end(&progress);
+    return good;
+}
+
+/* --- What came of it -------------------------------------------------------------------------------- */
+
+static const char *optimizer_name(int32_t kind)
+{
+    return kind == CAE_OPTIMIZER_ADAM ? "adam" : kind == CAE_OPTIMIZER_ADAMW ? "adamw" : "sgd";
+}
+
+static const char *loss_name(int32_t loss)
+{
+    static const char *const names[] = {
+        [CAE_LOSS_MSE] = "mse", [CAE_LOSS_L1] = "l1", [CAE_LOSS_HUBER] = "huber",
+        [CAE_LOSS_CHARBONNIER] = "charbonnier"};
+
+    return loss >= 0 && loss < COUNT(names) ? names[loss] : "unknown";
+}
+
+/* The command as it was given, for a shell; to be freed. */
+static char *command_text(const struct call *call)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+
+    if (!file)
+        return NULL;
+    fputs("cae train", file);
+    arguments_print(file, arguments, COUNT(arguments), &call->settings, &call->command->defaults);
+    if (fclose(file)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* What a model is to say of its training: nothing that is not the same the next time. */
+static json_t *describe(const struct training *t)
+{
+    char *command = command_text(t->call);
+    json_t *figures = quality_describe(&t->quality, t->sigma);
+    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:f, s:s, s:f, s:I, s:o}",
+                            "command", command ? command : "cae train",
+                            "task", tasks[t->call->settings.task], "preset", presets[t->preset],
+                            "dataset", t->train.kind,
+                            "train_images", (json_int_t)cae_dataset_count(t->train.dataset),
+                            "epochs", (json_int_t)t->progress.epoch,
+                            "steps", (json_int_t)t->progress.step, "batch", (int)t->options.batch,
+                            "optimizer", optimizer_name(t->optimizer_options.kind),
+                            "learning_rate", t->optimizer_options.learning_rate,
+                            "loss", loss_name(t->options.loss),
+                            "sigma_max", t->options.noise_sigma_max,
+                            "seed", (json_int_t)t->call->settings.seed,
+                            "final_train_loss", output_real(t->progress.epoch_loss));
+
+    if (all && figures)
+        json_object_update(all, figures);
+    json_decref(figures);
+    free(command);
+    return all;
+}
+
+static bool add_note(const struct training *t)
+{
+    json_t *all = describe(t); /* NULL also where a path is not UTF-8 */
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    const cae_status status = text ? cae_model_set_note(t->learned, text) : CAE_ERR_ARGUMENT;
+
+    if (status && !t->call->settings.quiet)
+        say("the model is saved without a note of its training");
+    free(text);
+    json_decref(all);
+    return true;
+}
+
+static bool report(const struct training *t)
+{
+    json_t *all;
+
+    if (!t->call->settings.json) {
+        if (!t->call->settings.quiet) {
+            quality_print(&t->quality, &t->test, t->sigma);
+            printf("The model is in %s\n", t->call->settings.out);
+        }
+        return true;
+    }
+    all = describe(t);
+    if (all) {
+        json_object_set_new(all, "model", json_string(t->call->settings.out));
+        json_object_set_new(all, "train_seconds", json_real(t->seconds));
+        json_object_set_new(all, "skipped_files", json_integer(t->train.skipped));
+        json_object_set_new(all, "threads", json_integer(cae_context_threads(t->call->context)));
+    }
+    return output_report(all, false);
+}
+
+/* An interrupted training is saved, too. */
+static bool finish(struct training *t)
+{
+    const char *out = t->call->settings.out;
+    cae_status status = cae_trainer_average(&t->learned, t->trainer);
+
+    if (status)
+        return fail_status(t->call->context, status, "cannot take the model");
+    if (!quality_measure(&t->quality, t->call, t->learned, &t->test, t->sigma) || !add_note(t))
+        return false;
+    status = cae_model_save(t->learned, out);
+    return !status || fail_file(t->call->context, status, out);
+}
+
+/* --- cae train -------------------------------------------------------------------------------------- */
+
+static int perform(struct training *t)
+{
+    const struct settings *s = &t->call->settings;
+    int code = EXIT_FAILED;
+
+    if (can_be_written(s->out) && open_context(t->call) &&
+        data_open_both(&t->train, &t->test, t->call) && set_up(t) && train(t) && finish(t) && report(t))
+        code = EXIT_DONE;
+    if (code == EXIT_DONE && t->progress.epoch < t->epochs) {
+        say("interrupted after step %" PRId64 ": %s is the model as it was then", t->progress.step,
+            s->out);
+        code = EXIT_SIGNAL + interrupt_signal();
+    }
+    cae_model_destroy(t->learned);
+    cae_trainer_destroy(t->trainer);
+    cae_optimizer_destroy(t->optimizer);
+    data_close(&t->test);
+    data_close(&t->train);
+    return code;
+}
+
+static int run(struct call *call)
+{
+    struct training training = {.call = call};
+
+    if (!usage_is_right(&call->settings))
+        return EXIT_USAGE;
+    training.preset = call->settings.preset >= 0 ? (int32_t)call->settings.preset
+                      : call->settings.task == DENOISE ? CAE_PRESET_RESIDUAL : CAE_PRESET_TUNED;
+    return perform(&training);
+}
+
+const struct command command_train = {
+    .name = "train",
+    .summary = "train a model on images",
+    .synopsis = "[--data PATH] [--task NAME] [--preset NAME] [--out FILE] [OPTION]...",
+    .least = 0, .most = 0, .files = "options only",
+    .arguments = arguments, .argument_count = COUNT(arguments),
+    .defaults = {.out = "model.safetensors", .preset = -1, .epochs = -1, .batch = -1, .lr = -1,
+                 .sigma = -1, .sigma_max = -1, .crop = "64", .limit = -1, .seed = 1},
+    .description =
+        "DESCRIPTION\n"
+        "  --data is a directory in CIFAR-10's binary format, another directory, from whose pictures\n"
+        "  parts are cut out at random places, or a .npy, [count][channels][height][width] or\n"
+        "  [count][height][width][channels]. A tenth of the images, at most 1000, is kept back to\n"
+        "  evaluate with; CIFAR-10 and the built-in images have their own for that.\n"
+        "\n"
+        "  --task denoise learns to take Gaussian noise of --sigma out of images, in units of the\n"
+        "  range [-1, 1]; --task reconstruct to give back the image it was shown.\n"
+        "\n"
+        "  --preset is a network with the recipe that trains it:\n"
+        "    reference  the published network (1,611 parameters) and its recipe\n"
+        "    tuned      the same network, trained better\n"
+        "    residual   the same layers, which learn the noise and not the image\n"
+        "    quality    wider and deeper, residual: minutes on two cores\n"
+        "    compress   a bottleneck, for reconstruct: sides are multiples of 4\n"
+        "  --epochs, --batch and --lr change the recipe.\n"
+        "\n"
+        "  The model is saved at the end, whole or not at all, with a note of what it was trained on\n"
+        "  and what it reached: `cae info` shows it. For checkpoints, a log and pictures of the\n"
+        "  training there are the trainers of examples/.\n"
+        "\n"
+        "SIGNALS\n"
+        "  Ctrl-C finishes the step and saves the model as it is; a second one ends at once.\n"
+        "\n"
+        "EXIT STATUS\n"
+        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
+        "\n"
+        "EXAMPLES\n"
+        "  cae train --data cifar-10-batches-bin --out denoiser.safetensors\n"
+        "  cae train --data photos --preset quality --sigma 0.02 --sigma-max 0.2\n"
+        "  cae train --data good-parts --grey --task reconstruct --out normal.safetensors\n",
+    .run = run,
+};
