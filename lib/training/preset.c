@@ -22,7 +22,7 @@ static const struct recipe recipes[] = {
                               .learning_rate = 1e-3},
     [CAE_PRESET_TUNED] = {.name = "tuned", .samples = SAMPLES, .batch = 8, .warmup_steps = 500,
                           .loss = CAE_LOSS_MSE, .schedule = CAE_SCHEDULE_COSINE,
-                          .learning_rate = 6e-3},
+                          .learning_rate = 8e-3},
     [CAE_PRESET_RESIDUAL] = {.name = "residual", .samples = SAMPLES, .batch = 8,
                              .warmup_steps = 200, .loss = CAE_LOSS_CHARBONNIER,
                              .schedule = CAE_SCHEDULE_COSINE, .learning_rate = 8e-3,
@@ -64,6 +64,7 @@ struct plain_layer {
 };
 
 #define SLOPE 0.1f
+#define PT CAE_INITIALIZATION_PYTORCH
 #define HE CAE_INITIALIZATION_HE
 #define LATENT (-1)
 #define IMAGE 0
@@ -93,10 +94,10 @@ static struct network network_of(int32_t preset)
 #define LAYERS(table) table, sizeof table / sizeof table[0]
     switch (preset) {
     case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, HE, 0};
-    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, 0, 0};
-    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, 0, 16};
+    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, PT, 0};
+    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, PT, 16};
     case CAE_PRESET_TUNED: return (struct network){LAYERS(reference), 2, false, false, HE, 0};
-    default: return (struct network){LAYERS(reference), 2, false, false, 0, 0};
+    default: return (struct network){LAYERS(reference), 2, false, false, PT, 0};
     }
 }
 
