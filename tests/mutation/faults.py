@@ -138,7 +138,7 @@ fault('spec-parameters', 'network/spec.c', 'too many parameters are not refused'
 fault('spec-slope-nan', 'network/spec.c', 'a slope of NaN is taken',
       'if (!cae__is_not_negative((double)l->slope))', 'if (l->slope < 0.0f)', 'spec_model')
 fault('model-fan-in', 'network/model.c', 'initialization forgets the width of the kernel',
-      'tensor->shape[1] * tensor->shape[2] * tensor->shape[3]', 'tensor->shape[1] * tensor->shape[2]',
+      'weight->shape[1] * weight->shape[2] * weight->shape[3]', 'weight->shape[1] * weight->shape[2]',
       'spec_model')
 fault('model-nan', 'network/model.c', 'a parameter may be set to NaN',
       'if (!cae__all_finite(values, count))', 'if (0)', 'spec_model')
