@@ -25,7 +25,7 @@ static inline struct fuzz_shape fuzz_shape_of(const cae_array *array)
     CHECK(cae_array_shape(shape.extents, &shape.rank, &shape.type, array) == CAE_OK);
     CHECK(shape.rank >= 1 && shape.rank <= CAE_MOST_RANK && shape.type >= 0 && shape.type <= 2);
     for (int i = 0; i < CAE_MOST_RANK; i++) {
-        CHECK(shape.extents[i] >= 1 && (i < shape.rank || shape.extents[i] == 1));
+        CHECK(i < shape.rank ? shape.extents[i] >= 1 : shape.extents[i] == 1);
         shape.count *= (size_t)shape.extents[i];
     }
     CHECK(cae_array_bytes(array) == shape.count * sizes[shape.type]);
