@@ -185,6 +185,13 @@ fault('model-file-strangers', 'formats/model_file.c', 'tensors that no layer has
 fault('model-file-partial', 'formats/model_file.c', 'weights are read in place, not aside',
       'status = cae__model_read_flat(flat, model, context, &file, "");',
       'status = cae__model_read_flat(model->parameters, model, context, &file, "");', 'files')
+fault('note-utf8', 'formats/note.c', 'a note need not be UTF-8', 'if (end < length)', 'if (0)', 'describe')
+fault('note-limit', 'formats/note.c', 'a note may have any length', 'if (length > MOST_BYTES)', 'if (0)',
+      'describe')
+fault('note-lost', 'formats/model_file.c', 'files do not carry the note', 'if (model->note)', 'if (0)', 'describe')
+fault('layer-padding', 'network/model.c', 'a layer says its padding the wrong way round',
+      '.padding_h = l->padding_h, .padding_w = l->padding_w,\n        .dilation',
+      '.padding_h = l->padding_w, .padding_w = l->padding_h,\n        .dilation', 'describe')
 fault('onnx-pads', 'formats/onnx.c', 'padding of height and width change places',
       '(int[]){l->padding_h, l->padding_w, l->padding_h - back_h, l->padding_w - back_w}',
       '(int[]){l->padding_w, l->padding_h, l->padding_h - back_h, l->padding_w - back_w}', 'onnx')
