@@ -342,7 +342,7 @@ END_TEST
 START_TEST(tensors_of_the_average)
 {
     const char *path = in_directory("tensors");
-    float found[PARAMETERS], expected[PARAMETERS];
+    float found[PARAMETERS] = {0}, expected[PARAMETERS];
     cae_model *average = NULL;
     struct st_file *file;
     struct rig rig;

@@ -237,7 +237,7 @@ static bool describe(struct world *w, cae_spec *spec, int channels)
 {
     const int layers = 1 + pick(w, 3);
     int widths[4] = {channels};
-    cae_conv_options options[3];
+    cae_conv_options options[3] = {{0}};
     bool fine = true;
     for (int i = 0; i < layers && fine; i++) {
         cae_conv_options *o = &options[i];
