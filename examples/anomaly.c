@@ -271,19 +271,24 @@ static cae_status fill_exhibit(struct exhibit *e, struct run *r, int group, int6
     return status;
 }
 
+/* What an exhibit points to. */
+struct plate {
+    float frame[PIXELS], output[PIXELS], map[SIDE * SIDE];
+    unsigned char mask[SIDE * SIDE];
+};
+
 static bool draw(struct run *r)
 {
-    static float frames[GROUPS * SHOWN][PIXELS], outputs[GROUPS * SHOWN][PIXELS],
-        maps[GROUPS * SHOWN][SIDE * SIDE];
-    static unsigned char masks[GROUPS * SHOWN][SIDE * SIDE];
+    static struct plate plates[GROUPS * SHOWN];
     struct exhibit exhibits[GROUPS * SHOWN];
     const int count = groups_of(r) * SHOWN;
     double alarm = r->threshold;
     cae_status status = CAE_OK;
 
     for (int i = 0; i < count && !status; i++) {
-        exhibits[i] = (struct exhibit){.frame = frames[i], .output = outputs[i], .map = maps[i],
-                                       .mask = masks[i]};
+        struct plate *p = &plates[i];
+        exhibits[i] = (struct exhibit){
+            .frame = p->frame, .output = p->output, .map = p->map, .mask = p->mask};
         status = fill_exhibit(&exhibits[i], r, i / SHOWN, i % r->settings.test);
     }
     if (status)

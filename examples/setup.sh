@@ -34,6 +34,7 @@ setup_table='
   doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
   cmake        cmake              cmake               cmake       cmake            cmake
   c++          g++                gcc-c++             gcc         g++              gcc
+  pillow       python3-numpy,python3-pil  python3-numpy,python3-pillow  python-numpy,python-pillow  py3-numpy,py3-pillow  numpy,pillow
   cffi         python3-cffi,python3-numpy  python3-cffi,python3-numpy  python-cffi,python-numpy  py3-cffi,py3-numpy  cffi,numpy
   cargo        cargo              cargo               rust        cargo            rust
   go           golang-go          golang              go          go               go
@@ -69,6 +70,7 @@ is_here()
         afl) command -v afl-clang-fast ;;
         torch) /usr/bin/python3 -c 'import torch, skimage' ;;
         matplotlib) /usr/bin/python3 -c 'import matplotlib' ;;
+        pillow) python3 -c 'import numpy, PIL' || /usr/bin/python3 -c 'import numpy, PIL' ;;
         cffi) python3 -c 'import cffi, numpy' || /usr/bin/python3 -c 'import cffi, numpy' ;;
         venv) python3 -c 'import ensurepip, venv' ;;
         *) command -v "$1" ;;

@@ -24,7 +24,7 @@ END
 
 cd "$(dirname "$0")/.."
 needs='cc pkg-config meson ninja openblas png jpeg jansson cairo check curl'
-wants='chromium strace abidiff doxygen cmake cffi c++ luajit'
+wants='chromium strace abidiff doxygen cmake cffi c++ luajit pillow'
 options=
 arguments=
 case ${1-} in

@@ -145,6 +145,12 @@ check 'a CIFAR-10 directory will do' exits 0 '' "$denoise" $tiny --epochs 1 --ou
 check '--quiet says nothing' test ! -s stdout -a ! -s stderr
 check '--tensorboard' exits 0 '' "$denoise" $tiny --epochs 1 --out cifar --tensorboard events/here
 check '--tensorboard: an event file' is_events events/here/*
+check '--preset' exits 0 '' "$denoise" $tiny --preset quality --epochs 1 --out preset
+check '--preset: what it says is what was done' grep -q '"loss": "charbonnier"' preset/metrics.json
+"$denoise" $tiny --eval preset/model.safetensors --out preset-eval
+grep -E "$figures" preset/metrics.json >trained
+grep -E "$figures" preset-eval/metrics.json >evaluated
+check '--preset: the model is the average that was judged' cmp trained evaluated
 check '--help' exits 0 '' "$denoise" --help
 check '--help names every option' grep -q -e --resume stdout
 check '--version' exits 0 '' "$denoise" --version

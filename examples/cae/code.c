@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- cae encode --------------------------------------------------------------------------------- */
+/* --- cae encode ------------------------------------------------------------------------------ */
 
 static const struct argument encode_arguments[] = {
     ROW_MODEL("what `cae train` saved"), ROW_SCALE, ROW_THREADS, ROW_FORCE, ROW_JSON, ROW_HELP};
@@ -45,7 +45,8 @@ static bool run_encoder(cae_array **array, struct latent *latent, const struct c
 {
     const int64_t count = way == WAY_SEPARATE ? colours : 1;
     const size_t size = (size_t)(count * network->in_channels * frame->in_height * frame->in_width);
-    float *shown;
+    const float *shown;
+    float *own;
     cae_status status;
 
     latent->count = count;
@@ -55,22 +56,23 @@ static bool run_encoder(cae_array **array, struct latent *latent, const struct c
     if (status)
         return fail_file(call->context, status, input_name(in));
     *array = latent_array(call, latent);
-    shown = *array ? shown_to_model(frame, picture->planes, way, colours, network->in_channels) : NULL;
-    if (!shown)
+    if (!*array || !shown_to_model(&shown, &own, frame, picture->planes, way, colours,
+                                   network->in_channels))
         return false;
     status = cae_model_encode(cae_array_data(*array), latent_size(latent), call->model, NULL, shown,
                               size, count, (int32_t)frame->in_height, (int32_t)frame->in_width);
-    if (shown != picture->planes)
-        free(shown);
+    free(own);
     return !status || fail_file(call->context, status, input_name(in));
 }
 
 static bool report_latent(const struct call *call, const struct latent *l, const struct frame *f,
                           bool to_stderr)
 {
-    return output_report(json_pack("{s:s, s:s, s:s, s:s, s:[I, i, i, i], s:[I, I], s:[I, I]}",
-                                   "command", "encode", "model", call->settings.model,
-                                   "input", call->files[0], "output", call->files[1],
+    return output_report(json_pack("{s:s, s:o, s:o, s:o, s:[I, i, i, i], s:[I, I], s:[I, I]}",
+                                   "command", "encode",
+                                   "model", output_text(call->settings.model),
+                                   "input", output_text(call->files[0]),
+                                   "output", output_text(call->files[1]),
                                    "latent", (json_int_t)l->count, (int)l->channels, (int)l->height,
                                    (int)l->width,
                                    "size", (json_int_t)f->height, (json_int_t)f->width,
@@ -101,22 +103,19 @@ static bool encode(const struct call *call, const struct network *network)
         say("%s: enlarged to %" PRId64 "x%" PRId64 " for this model; decode with --size %" PRId64
             "x%" PRId64, input_name(in), frame.in_height, frame.in_width, frame.height, frame.width);
     if (good && call->settings.json)
-        good = report_latent(call, &latent, &frame, !strcmp(out, STANDARD));
+        good = report_latent(call, &latent, &frame, is_standard(out));
     picture_free(&picture);
     cae_array_destroy(array);
     return good;
 }
 
 /* Latents are .npy, whatever else there is. */
-static bool is_npy(const struct call *call, const char *path)
+static bool is_npy(const char *path)
 {
-    int32_t format = CAE_FILE_NPY;
     const size_t length = strlen(path);
 
-    (void)call;
-    if (strcmp(path, STANDARD) && (length < 5 || strcmp(path + length - 4, ".npy")))
-        format = -1;
-    return format == CAE_FILE_NPY || fail("%s: expected a name that ends in .npy, or -", path);
+    return is_standard(path) || (length > 4 && !strcmp(path + length - 4, ".npy")) ||
+           fail("%s: expected a name that ends in .npy, or -", path);
 }
 
 static int run_encode(struct call *call)
@@ -124,7 +123,7 @@ static int run_encode(struct call *call)
     struct network network = {0};
     int code = EXIT_FAILED;
 
-    if (!is_npy(call, call->files[1]))
+    if (!is_npy(call->files[1]))
         return EXIT_USAGE;
     if (!call->settings.model) {
         fail("--model: expected a model file, found nothing");
@@ -162,7 +161,7 @@ const struct command command_encode = {
     .run = run_encode,
 };
 
-/* --- cae decode --------------------------------------------------------------------------------- */
+/* --- cae decode ------------------------------------------------------------------------------ */
 
 static const struct argument decode_arguments[] = {
     ROW_MODEL("what the latent was made with"),
@@ -265,9 +264,10 @@ static float *only_the_picture(float *y, const struct frame *frame, int channels
 static bool report_picture(const struct call *call, const struct frame *f, int channels,
                            bool to_stderr)
 {
-    return output_report(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:b}", "command", "decode",
-                                   "model", call->settings.model, "input", call->files[0],
-                                   "output", call->files[1], "height", (json_int_t)f->height,
+    return output_report(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:i, s:b}", "command", "decode",
+                                   "model", output_text(call->settings.model),
+                                   "input", output_text(call->files[0]),
+                                   "output", output_text(call->files[1]), "height", (json_int_t)f->height,
                                    "width", (json_int_t)f->width, "channels", channels,
                                    "residual", (int)cae_model_residual(call->model)),
                          to_stderr);
@@ -297,7 +297,7 @@ static bool decode(const struct call *call, const struct network *network, int32
     if (good && network->residual)
         say("%s holds what the model adds to a picture, not the picture: %s is residual, y = x + f(x)",
             output_name(out), call->settings.model);
-    return good && call->settings.json ? report_picture(call, &frame, channels, !strcmp(out, STANDARD))
+    return good && call->settings.json ? report_picture(call, &frame, channels, is_standard(out))
                                        : good;
 }
 

@@ -53,7 +53,7 @@ struct command {
 extern const struct command command_calibrate, command_decode, command_denoise, command_encode,
     command_eval, command_info, command_score, command_train;
 
-/* --- Rows that several tables have --------------------------------------------------------------- */
+/* --- Rows that several tables have ----------------------------------------------------------- */
 
 #define FIELD(name) offsetof(struct settings, name)
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -61,30 +61,30 @@ extern const struct command command_calibrate, command_decode, command_denoise, 
 extern const char *const format_choices[], *const scale_choices[];
 
 #define ROW_MODEL(text) {"model", "FILE", ARGUMENT_NAME, FIELD(model), "a model file", 0, 0, text, NULL}
-#define ROW_FORMAT                                                                                  \
-    {"format", "NAME", ARGUMENT_CHOICE, FIELD(format), "npy, png or jpg", 0, 0,                     \
+#define ROW_FORMAT                                                                                 \
+    {"format", "NAME", ARGUMENT_CHOICE, FIELD(format), "npy, png or jpg", 0, 0,                    \
      "npy, png or jpg: of standard output (png, npy for .npy)", format_choices}
-#define ROW_SCALE                                                                                   \
-    {"scale", "NAME", ARGUMENT_CHOICE, FIELD(scale), "signed or unit", 0, 0,                        \
+#define ROW_SCALE                                                                                  \
+    {"scale", "NAME", ARGUMENT_CHOICE, FIELD(scale), "signed or unit", 0, 0,                       \
      "range that the model knows: signed is [-1, 1], unit [0, 1]", scale_choices}
-#define ROW_BITS                                                                                    \
+#define ROW_BITS                                                                                   \
     {"bits", "N", ARGUMENT_WHOLE, FIELD(bits), "8 or 16", 8, 16, "bits of the pixels written, 8 or 16", \
      NULL}
-#define ROW_THREADS                                                                                 \
-    {"threads", "N", ARGUMENT_WHOLE, FIELD(threads), "a whole number from 0 to 1024", 0, 1024,      \
+#define ROW_THREADS                                                                                \
+    {"threads", "N", ARGUMENT_WHOLE, FIELD(threads), "a whole number from 0 to 1024", 0, 1024,     \
      "threads; 0 is one per processor; results do not change", NULL}
-#define ROW_FORCE                                                                                   \
+#define ROW_FORCE                                                                                  \
     {"force", NULL, ARGUMENT_FLAG, FIELD(force), NULL, 0, 0, "let the output replace its input", NULL}
-#define ROW_CROP                                                                                    \
-    {"crop", "SIZE", ARGUMENT_NAME, FIELD(crop), "HEIGHTxWIDTH or one number", 0, 0,                \
+#define ROW_CROP                                                                                   \
+    {"crop", "SIZE", ARGUMENT_NAME, FIELD(crop), "HEIGHTxWIDTH or one number", 0, 0,               \
      "of the parts that are cut out of photos, N or HEIGHTxWIDTH", NULL}
-#define ROW_LIMIT(text)                                                                             \
+#define ROW_LIMIT(text)                                                                            \
     {"limit", "N", ARGUMENT_WHOLE, FIELD(limit), "a whole number from 1 to 1000000000", 1, 1000000000, \
      text, NULL}
-#define ROW_SEED(text)                                                                              \
-    {"seed", "N", ARGUMENT_WHOLE, FIELD(seed), "a whole number from 0 to 9223372036854775807", 0,   \
+#define ROW_SEED(text)                                                                             \
+    {"seed", "N", ARGUMENT_WHOLE, FIELD(seed), "a whole number from 0 to 9223372036854775807", 0,  \
      INT64_MAX, text, NULL}
-#define ROW_JSON                                                                                    \
+#define ROW_JSON                                                                                   \
     {"json", NULL, ARGUMENT_FLAG, FIELD(json), NULL, 0, 0, "print one JSON object", NULL}
 #define ROW_HELP {"help", NULL, ARGUMENT_HELP, 0, NULL, 0, 0, "print this text", NULL}
 

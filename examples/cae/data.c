@@ -21,7 +21,7 @@ static const struct {
     uint64_t seed;
 } built_in[] = {[CAE_SPLIT_TRAIN] = {20000, 1}, [CAE_SPLIT_TEST] = {500, 2}};
 
-/* --- What --data names ----------------------------------------------------------------------------- */
+/* --- What --data names ----------------------------------------------------------------------- */
 
 static bool holds(const char *directory, const char *name)
 {
@@ -58,7 +58,7 @@ static const char *kind_of(const char *path)
     return holds_cifar10(path) ? "cifar10" : "folder";
 }
 
-/* --- Opening one ------------------------------------------------------------------------------------ */
+/* --- Opening one ----------------------------------------------------------------------------- */
 
 static cae_status open_npy(cae_dataset **out, const struct call *call, int32_t layout)
 {
@@ -178,7 +178,7 @@ bool data_open(struct data *data, const struct call *call, int32_t split, int32_
     return false;
 }
 
-/* --- To train on, and to evaluate with -------------------------------------------------------------- */
+/* --- To train on, and to evaluate with ------------------------------------------------------- */
 
 static bool divide(struct data *train, struct data *test, const struct call *call)
 {

@@ -36,7 +36,7 @@ struct result {
     double seconds;
 };
 
-/* --- One picture ------------------------------------------------------------------------------- */
+/* --- One picture ----------------------------------------------------------------------------- */
 
 /* Alpha stands behind the colours, and goes through as it is. */
 static bool write_result(const struct call *call, const struct picture *picture, const float *y,
@@ -86,7 +86,7 @@ static bool denoise(struct result *result, const struct call *call, const struct
     return good;
 }
 
-/* --- The report --------------------------------------------------------------------------------- */
+/* --- The report ------------------------------------------------------------------------------ */
 
 static double megapixels(const struct result *r)
 {
@@ -97,8 +97,8 @@ static json_t *describe(const struct result *r, const char *in, const char *out)
 {
     const struct frame *f = &r->frame;
 
-    return json_pack("{s:s, s:s, s:I, s:I, s:i, s:s, s:b, s:s, s:o, s:f, s:f}",
-                     "input", in, "output", out, "height", (json_int_t)f->height,
+    return json_pack("{s:o, s:o, s:I, s:I, s:i, s:s, s:b, s:s, s:o, s:f, s:f}",
+                     "input", output_text(in), "output", output_text(out), "height", (json_int_t)f->height,
                      "width", (json_int_t)f->width, "channels", r->channels,
                      "numbers", r->type == CAE_TYPE_U8 ? "8 bits" : r->type == CAE_TYPE_U16
                                                           ? "16 bits" : "float32",
@@ -110,19 +110,19 @@ static json_t *describe(const struct result *r, const char *in, const char *out)
 
 static bool report(const struct call *call, json_t *files, double fastest, bool to_stderr)
 {
-    return output_report(json_pack("{s:s, s:s, s:i, s:o, s:f}", "command", "denoise",
-                                   "model", call->settings.model,
+    return output_report(json_pack("{s:s, s:o, s:i, s:o, s:f}", "command", "denoise",
+                                   "model", output_text(call->settings.model),
                                    "threads", (int)cae_context_threads(call->context),
                                    "files", files, "peak_megapixels_per_second", fastest),
                          to_stderr);
 }
 
-/* --- All pictures ------------------------------------------------------------------------------- */
+/* --- All pictures ---------------------------------------------------------------------------- */
 
 static bool names_differ(const struct call *call)
 {
     for (int i = 0; i < call->count; i++) {
-        if (!strcmp(call->files[i], STANDARD))
+        if (is_standard(call->files[i]))
             return fail("-: expected files by name with --out, found standard input");
         for (int j = 0; j < i; j++)
             if (!strcmp(base_name(call->files[i]), base_name(call->files[j])))
@@ -150,7 +150,7 @@ static bool usage_is_right(const struct call *call)
 static int denoise_all(const struct call *call, const struct network *network)
 {
     const int count = call->settings.out ? call->count : 1;
-    const bool to_stderr = !call->settings.out && !strcmp(call->files[1], STANDARD);
+    const bool to_stderr = !call->settings.out && is_standard(call->files[1]);
     json_t *files = json_array();
     double fastest = 0;
     bool good = true;

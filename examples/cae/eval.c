@@ -24,7 +24,7 @@ static const struct argument arguments[] = {
     ROW_HELP,
 };
 
-/* --- What others share ------------------------------------------------------------------------------ */
+/* --- What others share ----------------------------------------------------------------------- */
 
 bool quality_measure(cae_evaluation *quality, const struct call *call, const cae_model *model,
                      const struct data *data, double sigma)
@@ -79,7 +79,7 @@ json_t *quality_describe(const cae_evaluation *e, double sigma)
                      "noisy_ssim_uniform7", real_if(noisy, e->noisy_ssim_uniform7));
 }
 
-/* --- cae eval --------------------------------------------------------------------------------------- */
+/* --- cae eval -------------------------------------------------------------------------------- */
 
 /* What the model was trained with, if its note says so. */
 static double sigma_of(const cae_model *model)
@@ -94,8 +94,8 @@ static double sigma_of(const cae_model *model)
 static bool report(const struct call *call, const cae_evaluation *quality, const struct data *data,
                    double sigma, double seconds)
 {
-    json_t *all = json_pack("{s:s, s:s, s:s, s:f, s:i}", "command", "eval",
-                            "model", call->settings.model, "dataset", data->kind,
+    json_t *all = json_pack("{s:s, s:o, s:s, s:f, s:i}", "command", "eval",
+                            "model", output_text(call->settings.model), "dataset", data->kind,
                             "seconds", seconds,
                             "threads", (int)cae_context_threads(call->context));
     json_t *figures = quality_describe(quality, sigma);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Channels -------------------------------------------------------------------------------------- */
+/* --- Channels -------------------------------------------------------------------------------- */
 
 /* Alpha is the last of 2 or 4 channels, unless the model reads as many. */
 bool way_of(enum way *way, int *colours, const struct call *call, const struct network *network,
@@ -33,7 +33,7 @@ bool way_of(enum way *way, int *colours, const struct call *call, const struct n
     return true;
 }
 
-/* --- Margins --------------------------------------------------------------------------------------- */
+/* --- Margins --------------------------------------------------------------------------------- */
 
 bool frame_of(struct frame *frame, const struct network *network, int64_t height, int64_t width,
               const char *path)
@@ -84,20 +84,21 @@ static void add_margins(float *to, const float *from, const struct frame *f)
     }
 }
 
-float *shown_to_model(const struct frame *frame, const float *x, enum way way, int colours,
-                      int model_channels)
+bool shown_to_model(const float **shown, float **own, const struct frame *frame, const float *x,
+                    enum way way, int colours, int model_channels)
 {
     const int planes = way == WAY_REPEAT ? model_channels : colours;
-    const size_t from = (size_t)(frame->height * frame->width);
+    const size_t from = way == WAY_REPEAT ? 0 : (size_t)(frame->height * frame->width);
     const size_t to = (size_t)(frame->in_height * frame->in_width);
-    float *shown;
 
+    *own = NULL;
+    *shown = x;
     if (frame->whole && way != WAY_REPEAT)
-        return (float *)(uintptr_t)x;
-    shown = floats_new((size_t)planes * to);
-    for (int i = 0; i < planes && shown; i++)
-        add_margins(shown + (size_t)i * to, x + (way == WAY_REPEAT ? 0 : (size_t)i * from), frame);
-    return shown;
+        return true;
+    *shown = *own = floats_new((size_t)planes * to);
+    for (int i = 0; i < planes && *own; i++)
+        add_margins(*own + (size_t)i * to, x + (size_t)i * from, frame);
+    return *own;
 }
 
 void cut_out(float *to, const float *from, const struct frame *f, int64_t count)
@@ -108,18 +109,18 @@ void cut_out(float *to, const float *from, const struct frame *f, int64_t count)
                    (size_t)f->width * sizeof *to);
 }
 
-/* The mean of `count` planes, in the first. */
-static void average(float *planes, size_t size, int count)
+/* The mean of [count][size] in y. */
+static void average(float *y, const float *planes, size_t size, int count)
 {
     for (size_t i = 0; i < size; i++) {
         double sum = 0;
         for (int c = 0; c < count; c++)
             sum += (double)planes[(size_t)c * size + i];
-        planes[i] = (float)(sum / count);
+        y[i] = (float)(sum / count);
     }
 }
 
-/* --- Running --------------------------------------------------------------------------------------- */
+/* --- Running --------------------------------------------------------------------------------- */
 
 static bool forward(float *y, double *seconds, const struct call *call, const struct frame *frame,
                     const float *x, int64_t count, int channels, const char *path)
@@ -134,38 +135,64 @@ static bool forward(float *y, double *seconds, const struct call *call, const st
     return !status || fail_file(call->context, status, input_name(path));
 }
 
+/* All that the model gives, of the picture enlarged or repeated. NULL, having said why. */
+static float *run_shown(double *seconds, const struct call *call, const struct network *network,
+                        const struct frame *frame, const float *x, enum way way, int colours,
+                        const char *path)
+{
+    const int64_t count = way == WAY_SEPARATE ? colours : 1;
+    const int64_t planes = count * network->in_channels;
+    float *own = NULL, *given = floats_new((size_t)(planes * frame->out_height * frame->out_width));
+    const float *shown;
+    const bool good = given &&
+        shown_to_model(&shown, &own, frame, x, way, colours, network->in_channels) &&
+        forward(given, seconds, call, frame, shown, count, network->in_channels, path);
+
+    free(own);
+    if (good)
+        return given;
+    free(given);
+    return NULL;
+}
+
+/* The picture's place in what the model gave. */
+static bool take_out(float *y, const float *given, const struct frame *frame, enum way way,
+                     int colours, int channels)
+{
+    const size_t size = (size_t)(frame->height * frame->width);
+    float *cut;
+    bool good;
+
+    if (way != WAY_REPEAT) {
+        cut_out(y, given, frame, colours);
+        return true;
+    }
+    cut = floats_new((size_t)channels * size);
+    good = cut;
+    if (good) {
+        cut_out(cut, given, frame, channels);
+        average(y, cut, size, channels);
+    }
+    free(cut);
+    return good;
+}
+
 bool picture_run(float *y, double *seconds, const struct call *call, const struct network *network,
                  const struct frame *frame, const float *x, enum way way, int colours,
                  const char *path)
 {
-    const int64_t count = way == WAY_SEPARATE ? colours : 1;
     const int channels = network->in_channels;
-    const int64_t planes = count * channels;
-    const size_t size = (size_t)(frame->height * frame->width);
-    const bool in_place = frame->whole && way != WAY_REPEAT;
-    float *shown, *given, *cut;
+    float *given;
     bool good;
 
     if (network->out_channels != channels)
         return fail("%s: expected a model that gives back as many channels as it reads, found %d from "
                     "%d in %s", input_name(path), network->out_channels, channels,
                     call->settings.model);
-    if (in_place)
-        return forward(y, seconds, call, frame, x, count, channels, path);
-    shown = shown_to_model(frame, x, way, colours, channels);
-    given = floats_new((size_t)(planes * frame->out_height * frame->out_width));
-    good = shown && given && forward(given, seconds, call, frame, shown, count, channels, path);
-    free(shown);
-    cut = way == WAY_REPEAT && good ? floats_new((size_t)planes * size) : y;
-    good = good && cut;
-    if (good)
-        cut_out(cut, given, frame, planes);
-    if (good && way == WAY_REPEAT) {
-        average(cut, size, channels);
-        memcpy(y, cut, size * sizeof *y);
-    }
-    if (cut != y)
-        free(cut);
+    if (frame->whole && way != WAY_REPEAT)
+        return forward(y, seconds, call, frame, x, way == WAY_SEPARATE ? colours : 1, channels, path);
+    given = run_shown(seconds, call, network, frame, x, way, colours, path);
+    good = given && take_out(y, given, frame, way, colours, channels);
     free(given);
     return good;
 }

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-/* --- Errors as colours ------------------------------------------------------------------------------ */
+/* --- Errors as colours ----------------------------------------------------------------------- */
 
 static unsigned char byte_of(double part)
 {
@@ -49,7 +49,7 @@ bool heat_write(const struct call *call, const float *values, int64_t height, in
     return good;
 }
 
-/* --- Colours as grey --------------------------------------------------------------------------------- */
+/* --- Colours as grey ------------------------------------------------------------------------- */
 
 static double weighted(double r, double g, double b)
 {

@@ -37,7 +37,7 @@ struct facts {
     char library[32];               /* that wrote it */
 };
 
-/* --- What only the file says ------------------------------------------------------------------------- */
+/* --- What only the file says ----------------------------------------------------------------- */
 
 /* The header of a file that the library has read already: eight bytes of length, JSON. A text of its
  * metadata. */
@@ -77,7 +77,7 @@ static void read_metadata(struct facts *facts)
     json_decref(metadata);
 }
 
-/* --- What the model says ----------------------------------------------------------------------------- */
+/* --- What the model says --------------------------------------------------------------------- */
 
 static int64_t parameters_of(const struct layer *layer)
 {
@@ -116,7 +116,7 @@ static void forget(struct facts *facts)
     json_decref(facts->trainer);
 }
 
-/* --- As a table -------------------------------------------------------------------------------------- */
+/* --- As a table ------------------------------------------------------------------------------ */
 
 enum { CELL = 32 };
 
@@ -177,7 +177,7 @@ static void print_members(const char *title, json_t *object)
         char *text = json_is_string(value) ? NULL
                      : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         if (json_is_string(value) || text)
-            printf("  %-16s %s\n", key, text ? text : json_string_value(value));
+            printf("  %-20s %s\n", key, text ? text : json_string_value(value));
         free(text);
     }
 }
@@ -213,7 +213,7 @@ static void print_facts(const struct facts *f)
         printf("note\n%s\n", cae_model_note(f->model));
 }
 
-/* --- As JSON ----------------------------------------------------------------------------------------- */
+/* --- As JSON --------------------------------------------------------------------------------- */
 
 static json_t *describe_layer(const struct layer *layer)
 {
@@ -258,15 +258,15 @@ static bool report(const struct facts *f)
     for (int i = 0; i < n->count; i++)
         json_array_append_new(layers, describe_layer(&n->layers[i]));
     return output_report(
-        json_pack("{s:s, s:s, s:o, s:i, s:I, s:b, s:[I, I], s:f, s:[i, I, I], s:o, s:o, s:o, s:o, s:o,"
+        json_pack("{s:s, s:o, s:o, s:i, s:I, s:b, s:[I, I], s:o, s:[i, I, I], s:o, s:o, s:o, s:o, s:o,"
                   " s:s, s:s}",
-                  "command", "info", "model", f->path, "layers", layers,
+                  "command", "info", "model", output_text(f->path), "layers", layers,
                   "encoder_layers", n->encoder,
                   "parameters", (json_int_t)cae_model_parameter_count(f->model),
                   "residual", n->residual,
                   "receptive_field", (json_int_t)network_sees(n, true),
                   (json_int_t)network_sees(n, false),
-                  "flop_per_pixel", network_flop(n),
+                  "flop_per_pixel", output_real(network_flop(n)),
                   "input", n->in_channels, (json_int_t)f->size[0], (json_int_t)f->size[1],
                   "latent", describe_shape(f->latent), "output", describe_shape(f->output),
                   "threshold", describe_threshold(f),
@@ -275,7 +275,7 @@ static bool report(const struct facts *f)
         false);
 }
 
-/* --- cae info ---------------------------------------------------------------------------------------- */
+/* --- cae info -------------------------------------------------------------------------------- */
 
 static int run(struct call *call)
 {

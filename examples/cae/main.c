@@ -20,7 +20,7 @@ const char *const format_choices[] = {
 const char *const scale_choices[] = {
     [CAE_SCALE_SIGNED] = "signed", [CAE_SCALE_UNIT] = "unit", NULL};
 
-/* --- --help, --version ------------------------------------------------------------------------ */
+/* --- --help, --version ----------------------------------------------------------------------- */
 
 static void print_commands(void)
 {
@@ -86,7 +86,7 @@ static void print_version(void)
     printf("cae, %s\n", build);
 }
 
-/* --- Usage ------------------------------------------------------------------------------------- */
+/* --- Usage ----------------------------------------------------------------------------------- */
 
 static int refuse_usage(const struct command *command)
 {
@@ -125,7 +125,7 @@ static bool bits_are_right(const struct settings *s)
     return s->bits <= 8 || s->bits == 16 || fail("--bits: expected 8 or 16, found %d", (int)s->bits);
 }
 
-/* --- Running ----------------------------------------------------------------------------------- */
+/* --- Running --------------------------------------------------------------------------------- */
 
 static int run(const struct command *command, int argc, char **argv)
 {

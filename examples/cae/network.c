@@ -38,7 +38,7 @@ void network_free(struct network *network)
 
 enum { MOST_ADDED = 65536 /* pixels, to a side of a picture */ };
 
-/* --- One axis of one layer ----------------------------------------------------------------------- */
+/* --- One axis of one layer ------------------------------------------------------------------- */
 
 struct axis {
     bool transposed;
@@ -85,7 +85,7 @@ int64_t network_extent(const struct network *network, int first, int end, bool v
     return extent;
 }
 
-/* --- Margins -------------------------------------------------------------------------------------- */
+/* --- Margins --------------------------------------------------------------------------------- */
 
 /* Where output pixel 0 lies among the pixels of the input, and how far apart two of them are. A
  * convolution's output o looks at o stride - padding + reach / 2, in the middle of its taps; a
@@ -136,7 +136,7 @@ bool network_margin(struct margin *margin, const struct network *network, bool v
     const double shift = floor(place.first + 0.5);    /* even kernels look between two pixels */
 
     *margin = (struct margin){0};
-    if (fabs(place.step - 1) > 1e-9 || fabs(shift) > MOST_ADDED)
+    if (!(fabs(place.step - 1) <= 1e-9) || !(fabs(shift) <= MOST_ADDED)) /* NaN, too */
         return false;
     if ((shift == 0 || network->residual) && add_after(margin, network, vertical, extent, true))
         return true;
@@ -148,7 +148,7 @@ bool network_margin(struct margin *margin, const struct network *network, bool v
     return add_after(margin, network, vertical, extent, false);
 }
 
-/* --- What a pixel sees ---------------------------------------------------------------------------- */
+/* --- What a pixel sees ----------------------------------------------------------------------- */
 
 struct span {
     int64_t first, last; /* none when first > last */
@@ -176,16 +176,28 @@ static struct span inputs_of(const struct axis *a, struct span out)
     return in;
 }
 
-/* Output pixels repeat what they see after as many as the strides that are undone have between them. */
+/* Output pixels repeat what they see after as many as the strides that are undone have between them. Of
+ * a stranger's model, as many are looked at as take no time. */
 static int64_t period_of(const struct network *network, bool vertical)
 {
-    int64_t period = 1;
+    const int64_t most = 65536, steps = 20000000;
+    int64_t period = 1, cost = 1;
 
-    for (int i = 0; i < network->count && period < 4096; i++) {
+    for (int i = 0; i < network->count; i++) {
         const struct axis a = axis_of(&network->layers[i], vertical);
-        period *= a.transposed ? a.stride : 1;
+        cost += a.transposed ? a.kernel : 1;
+        if (a.transposed && period < most)
+            period *= a.stride;
     }
-    return period < 4096 ? period : 4096;
+    return period < steps / cost ? period : steps / cost + 1;
+}
+
+/* Far beyond every picture, and clear of overflow in the next layer. */
+static struct span bounded(struct span span)
+{
+    const int64_t most = (int64_t)1 << 45;
+
+    return (struct span){span.first > -most ? span.first : -most, span.last < most ? span.last : most};
 }
 
 int64_t network_sees(const struct network *network, bool vertical)
@@ -197,7 +209,7 @@ int64_t network_sees(const struct network *network, bool vertical)
         struct span span = {o, o};
         for (int i = network->count - 1; i >= 0 && span.first <= span.last; i--) {
             const struct axis a = axis_of(&network->layers[i], vertical);
-            span = inputs_of(&a, span);
+            span = bounded(inputs_of(&a, span));
         }
         if (span.first <= span.last && span.last - span.first + 1 > most)
             most = span.last - span.first + 1;

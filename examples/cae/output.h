@@ -19,4 +19,7 @@ bool output_report(json_t *report, bool to_stderr);
 /* null for what JSON has no number for. */
 json_t *output_real(double value);
 
+/* A path; where it is not UTF-8, which JSON is, with question marks for what is not ASCII. */
+json_t *output_text(const char *text);
+
 #endif

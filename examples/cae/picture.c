@@ -25,15 +25,15 @@ float *floats_new(size_t count)
 
 const char *input_name(const char *path)
 {
-    return strcmp(path, STANDARD) ? path : "standard input";
+    return !is_standard(path) ? path : "standard input";
 }
 
 const char *output_name(const char *path)
 {
-    return strcmp(path, STANDARD) ? path : "standard output";
+    return !is_standard(path) ? path : "standard output";
 }
 
-/* --- Reading --------------------------------------------------------------------------------------- */
+/* --- Reading --------------------------------------------------------------------------------- */
 
 static bool read_standard_input(struct bytes *bytes)
 {
@@ -57,7 +57,7 @@ cae_array *array_read(const struct call *call, const char *path)
     cae_array *array = NULL;
     cae_status status;
 
-    if (strcmp(path, STANDARD)) {
+    if (!is_standard(path)) {
         status = cae_array_read(&array, call->context, path);
     } else {
         if (!read_standard_input(&bytes)) {
@@ -123,7 +123,7 @@ void picture_free(struct picture *picture)
     picture->planes = NULL;
 }
 
-/* --- Writing --------------------------------------------------------------------------------------- */
+/* --- Writing --------------------------------------------------------------------------------- */
 
 bool format_of(int32_t *format, const struct call *call, const char *path, int32_t otherwise)
 {
@@ -134,7 +134,7 @@ bool format_of(int32_t *format, const struct call *call, const char *path, int32
                 {".jpeg", CAE_FILE_JPEG}};
     const char *dot = strrchr(base_name(path), '.');
 
-    if (!strcmp(path, STANDARD)) {
+    if (is_standard(path)) {
         *format = call->settings.format < 0 ? otherwise : (int32_t)call->settings.format;
         return true;
     }
@@ -169,7 +169,7 @@ bool array_write(const struct call *call, const cae_array *array, const char *pa
 {
     cae_status status;
 
-    if (!strcmp(path, STANDARD))
+    if (is_standard(path))
         return write_standard_output(call, array, format);
     status = cae_array_write(array, path);
     return !status || fail_file(call->context, status, path);

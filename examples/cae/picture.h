@@ -5,8 +5,6 @@
 #include "command.h"
 #include "network.h"
 
-#define STANDARD "-" /* input or output */
-
 /* A picture as it was read. */
 struct picture {
     int64_t height, width;
@@ -38,7 +36,7 @@ bool planes_write(const struct call *call, const float *planes, int channels, in
 const char *input_name(const char *path);
 const char *output_name(const char *path);
 
-/* --- How a picture and a model come together ------------------------------------------------------ */
+/* --- How a picture and a model come together ------------------------------------------------- */
 
 enum way {
     WAY_DIRECT,  /* as many colours as the model reads */
@@ -64,10 +62,9 @@ bool frame_of(struct frame *frame, const struct network *network, int64_t height
               const char *path);
 
 /* Planes of a picture as the model is shown them, [count][in_channels][in_height][in_width]: `x`
- * itself where nothing is to be done, else new memory, to be freed. NULL, having said so, when there
- * is none. */
-float *shown_to_model(const struct frame *frame, const float *x, enum way way, int colours,
-                      int model_channels);
+ * itself where nothing is to be done, else what *own then is, to be freed. Says when there is no memory. */
+bool shown_to_model(const float **shown, float **own, const struct frame *frame, const float *x,
+                    enum way way, int colours, int model_channels);
 
 /* Of [count][height][width] to [count][frame height][frame width]. */
 void cut_out(float *to, const float *from, const struct frame *frame, int64_t count);

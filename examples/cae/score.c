@@ -17,7 +17,7 @@
 
 static const char *const kinds[] = {[CAE_SCORE_MEAN] = "mean", [CAE_SCORE_PEAK] = "peak", NULL};
 
-/* --- cae calibrate ---------------------------------------------------------------------------------- */
+/* --- cae calibrate --------------------------------------------------------------------------- */
 
 static const struct argument calibrate_arguments[] = {
     ROW_MODEL("what `cae train` saved"),
@@ -46,8 +46,10 @@ static bool report_threshold(const struct call *call, const struct data *clean, 
     char text[REAL_TEXT], quantile[REAL_TEXT];
 
     if (s->json)
-        return output_report(json_pack("{s:s, s:s, s:s, s:s, s:I, s:f, s:f, s:s, s:I}",
-                                       "command", "calibrate", "model", s->model, "output", s->out,
+        return output_report(json_pack("{s:s, s:o, s:o, s:s, s:I, s:f, s:f, s:s, s:I}",
+                                       "command", "calibrate",
+                                       "model", output_text(s->model),
+                                       "output", output_text(s->out),
                                        "dataset", clean->kind,
                                        "images", (json_int_t)cae_dataset_count(clean->dataset),
                                        "threshold", threshold, "quantile", s->quantile,
@@ -129,7 +131,7 @@ const struct command command_calibrate = {
     .run = run_calibrate,
 };
 
-/* --- cae score -------------------------------------------------------------------------------------- */
+/* --- cae score ------------------------------------------------------------------------------- */
 
 static const struct argument score_arguments[] = {
     ROW_MODEL("what `cae calibrate` saved"),
@@ -204,7 +206,7 @@ static bool write_map(const struct judge *j, char **name, const float *map, cons
 {
     const double white = j->calibrated && j->options.kind == CAE_SCORE_PEAK ? 2 * j->threshold : 0;
     char *joined = path_join(j->call->settings.map,
-                             strcmp(path, STANDARD) ? base_name(path) : "standard-input");
+                             !is_standard(path) ? base_name(path) : "standard-input");
     const size_t length = joined ? strlen(joined) + sizeof ".map.png" : 0;
 
     *name = joined ? malloc(length) : NULL;
@@ -226,10 +228,10 @@ static void tell(struct judge *j, const char *path, double score, const char *ma
 
     j->above += verdict && score > j->threshold;
     if (j->call->settings.json)
-        json_array_append_new(j->files, json_pack("{s:s, s:o, s:o, s:o}", "file", path,
+        json_array_append_new(j->files, json_pack("{s:o, s:o, s:o, s:o}", "file", output_text(path),
                                                   "score", output_real(score),
                                                   "verdict", verdict ? json_string(verdict) : json_null(),
-                                                  "map", map ? json_string(map) : json_null()));
+                                                  "map", map ? output_text(map) : json_null()));
     else
         printf("%-12.6g  %-7s  %s\n", score, verdict ? verdict : "-", path);
 }
@@ -266,8 +268,8 @@ static bool score(struct judge *j, const char *path)
 
 static bool report_scores(struct judge *j)
 {
-    return output_report(json_pack("{s:s, s:s, s:o, s:s, s:i, s:O, s:I, s:I}", "command", "score",
-                                   "model", j->call->settings.model,
+    return output_report(json_pack("{s:s, s:o, s:o, s:s, s:i, s:O, s:I, s:I}", "command", "score",
+                                   "model", output_text(j->call->settings.model),
                                    "threshold", j->calibrated ? json_real(j->threshold) : json_null(),
                                    "kind", kinds[j->options.kind],
                                    "smoothing", (int)j->options.smoothing, "files", j->files,

@@ -58,11 +58,16 @@ bool open_model(struct call *call)
     return !status || fail_file(call->context, status, path);
 }
 
-/* --- Files --------------------------------------------------------------------------------------- */
+bool is_standard(const char *path)
+{
+    return !strcmp(path, STANDARD);
+}
+
+/* --- Files ----------------------------------------------------------------------------------- */
 
 static bool look(struct stat *found, const char *path, int standard)
 {
-    return strcmp(path, "-") ? !stat(path, found) : !fstat(standard, found);
+    return is_standard(path) ? !fstat(standard, found) : !stat(path, found);
 }
 
 bool same_file(const char *input, const char *output)
@@ -105,7 +110,7 @@ const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* --- Options ------------------------------------------------------------------------------------- */
+/* --- Options --------------------------------------------------------------------------------- */
 
 bool parse_extents(int64_t extents[2], const char *option, const char *text)
 {

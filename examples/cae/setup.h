@@ -10,6 +10,9 @@ bool open_context(struct call *call);
 /* The same, and the model that --model names. */
 bool open_model(struct call *call);
 
+#define STANDARD "-" /* input or output */
+bool is_standard(const char *path);
+
 /* "program: path: why", and false. The library's text may begin with the path itself. */
 bool fail_file(const cae_context *context, cae_status status, const char *path);
 

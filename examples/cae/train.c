@@ -68,7 +68,7 @@ struct training {
     cae_evaluation quality;
 };
 
-/* --- Usage ------------------------------------------------------------------------------------------ */
+/* --- Usage ----------------------------------------------------------------------------------- */
 
 static bool usage_is_right(const struct settings *s)
 {
@@ -82,7 +82,7 @@ static bool usage_is_right(const struct settings *s)
            fail("--sigma-max: expected not less than --sigma");
 }
 
-/* --- Setting up ------------------------------------------------------------------------------------- */
+/* --- Setting up ------------------------------------------------------------------------------ */
 
 static cae_status make_model(struct training *t)
 {
@@ -157,7 +157,7 @@ static bool set_up(struct training *t)
     return !status || fail_status(t->call->context, status, "cannot set up training");
 }
 
-/* --- Training --------------------------------------------------------------------------------------- */
+/* --- Training -------------------------------------------------------------------------------- */
 
 static int64_t images_in_step(const struct training *t)
 {
@@ -204,7 +204,7 @@ static bool train(struct training *t)
     return good;
 }
 
-/* --- What came of it -------------------------------------------------------------------------------- */
+/* --- What came of it ------------------------------------------------------------------------- */
 
 static const char *optimizer_name(int32_t kind)
 {
@@ -243,8 +243,8 @@ static json_t *describe(const struct training *t)
 {
     char *command = command_text(t->call);
     json_t *figures = quality_describe(&t->quality, t->sigma);
-    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:f, s:s, s:f, s:I, s:o}",
-                            "command", command ? command : "cae train",
+    json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:f, s:s, s:o, s:I, s:o}",
+                            "command", output_text(command ? command : "cae train"),
                             "task", tasks[t->call->settings.task], "preset", presets[t->preset],
                             "dataset", t->train.kind,
                             "train_images", (json_int_t)cae_dataset_count(t->train.dataset),
@@ -253,7 +253,8 @@ static json_t *describe(const struct training *t)
                             "optimizer", optimizer_name(t->optimizer_options.kind),
                             "learning_rate", t->optimizer_options.learning_rate,
                             "loss", loss_name(t->options.loss),
-                            "sigma_max", t->options.noise_sigma_max,
+                            "sigma_max", t->options.noise_sigma_max > 0
+                                             ? json_real(t->options.noise_sigma_max) : json_null(),
                             "seed", (json_int_t)t->call->settings.seed,
                             "final_train_loss", output_real(t->progress.epoch_loss));
 
@@ -266,7 +267,7 @@ static json_t *describe(const struct training *t)
 
 static bool add_note(const struct training *t)
 {
-    json_t *all = describe(t); /* NULL also where a path is not UTF-8 */
+    json_t *all = describe(t);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     const cae_status status = text ? cae_model_set_note(t->learned, text) : CAE_ERR_ARGUMENT;
 
@@ -290,7 +291,7 @@ static bool report(const struct training *t)
     }
     all = describe(t);
     if (all) {
-        json_object_set_new(all, "model", json_string(t->call->settings.out));
+        json_object_set_new(all, "model", output_text(t->call->settings.out));
         json_object_set_new(all, "train_seconds", json_real(t->seconds));
         json_object_set_new(all, "skipped_files", json_integer(t->train.skipped));
         json_object_set_new(all, "threads", json_integer(cae_context_threads(t->call->context)));
@@ -312,7 +313,7 @@ static bool finish(struct training *t)
     return !status || fail_file(t->call->context, status, out);
 }
 
-/* --- cae train -------------------------------------------------------------------------------------- */
+/* --- cae train ------------------------------------------------------------------------------- */
 
 static int perform(struct training *t)
 {

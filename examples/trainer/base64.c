@@ -1,6 +1,8 @@
 /* base64.c - bytes as text (RFC 4648). */
 #include "base64.h"
 
+#include <string.h>
+
 /* Three bytes make four digits; of `count` < 3 bytes the digits that tell nothing are '='. */
 static void encode(char digits[4], const unsigned char *data, size_t count)
 {
@@ -9,8 +11,9 @@ static void encode(char digits[4], const unsigned char *data, size_t count)
     const unsigned bits = (unsigned)data[0] << 16 | (count > 1 ? (unsigned)data[1] << 8 : 0) |
                           (count > 2 ? data[2] : 0);
 
-    for (size_t i = 0; i < 4; i++)
-        digits[i] = i <= count ? alphabet[bits >> (18 - 6 * i) & 63] : '=';
+    memset(digits, '=', 4);
+    for (size_t i = 0; i <= count; i++)
+        digits[i] = alphabet[bits >> (18 - 6 * i) & 63];
 }
 
 bool base64_add(struct bytes *text, const void *data, size_t size)

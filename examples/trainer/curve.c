@@ -2,6 +2,7 @@
 #include "curve.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A loss of 0 is possible and has no logarithm. */
 static double positive(double loss)
@@ -13,7 +14,9 @@ struct curve curve_of(const struct run *run)
 {
     return (struct curve){.history = &run->history,
                           .steps_per_epoch = cae_trainer_steps_per_epoch(run->trainer),
-                          .input_mse = run->evaluation.noisy_mse};
+                          .loss = recipe_loss_name(&run->recipe),
+                          .input_mse = strcmp(recipe_loss_name(&run->recipe), "mse")
+                                           ? 0 : run->evaluation.noisy_mse};
 }
 
 int curve_buckets(const struct curve *curve)

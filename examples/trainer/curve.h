@@ -13,6 +13,7 @@ enum { BUCKETS = 120 };
 struct curve {
     const struct history *history;
     int64_t steps_per_epoch;
+    const char *loss;    /* its name */
     double input_mse;    /* error of the noisy input itself, a line to get below; 0: none */
 };
 

@@ -6,6 +6,7 @@
 #include "message.h"
 
 #include <math.h>
+#include <string.h>
 #include <stdlib.h>
 
 enum { DIGITS = 12 };  /* more than any figure holds, few enough to print 0.1 as 0.1 */
@@ -18,6 +19,11 @@ static json_t *real(double value)
 static json_t *whole_if(bool known, int64_t value)
 {
     return known ? json_integer(value) : json_null();
+}
+
+static json_t *text_if(bool known, const char *text)
+{
+    return known ? json_string(text) : json_null();
 }
 
 static json_t *real_if(bool known, double value)
@@ -43,24 +49,28 @@ static json_t *describe_training(const struct run *run)
 {
     const struct options *o = &run->options;
     const bool trained = run->trainer;
+    const char *loss = recipe_loss_name(&run->recipe);
+    const char *preset = cae_preset_name((int32_t)o->preset);
     const bool timed = run->seconds > 0;
     const double rate = timed ? (double)run->images / run->seconds : 0;
     const double per_epoch = timed ? (double)cae_dataset_count(run->train) / rate : 0;
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "preset", text_if(trained, preset),
                      "epochs", whole_if(trained, run->progress.epoch),
                      "steps", whole_if(trained, run->progress.step),
-                     "batch", whole_if(trained, o->batch),
-                     "learning_rate", real_if(trained, o->lr),
+                     "batch", whole_if(trained, run->recipe.trainer.batch),
+                     "learning_rate", real_if(trained, run->recipe.optimizer.learning_rate),
                      "seed", whole_if(trained, o->seed),
-                     "optimizer", "adam",
-                     "loss", "mse",
+                     "optimizer", text_if(trained, "adam"),
+                     "loss", text_if(trained, loss),
                      "resumed_at_step", whole_if(trained && o->resume, run->first_step),
                      "images_trained", whole_if(trained, run->images),
                      "train_seconds", real_if(trained, run->seconds),
                      "seconds_per_epoch", real_if(timed, per_epoch),
                      "images_per_second", real_if(timed, rate),
-                     "final_train_mse", real_if(timed, run->progress.epoch_loss));
+                     "final_train_mse", real_if(timed && !strcmp(loss, "mse"), run->progress.epoch_loss),
+                     "final_train_loss", real_if(timed, run->progress.epoch_loss));
 }
 
 static json_t *describe_quality(const struct run *run)
@@ -140,16 +150,17 @@ bool metrics_save(const char *path, const struct run *run)
 bool metrics_note(const struct run *run)
 {
     const struct options *o = &run->options;
-    json_t *all = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:f, s:s, s:f, s:I}",
+    json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:f, s:s, s:f, s:I}",
                             "task", run->task->name,
+                            "preset", cae_preset_name((int32_t)o->preset),
                             "dataset", data_name(o),
                             "train_images", (json_int_t)cae_dataset_count(run->train),
                             "epochs", (json_int_t)run->progress.epoch,
                             "steps", (json_int_t)run->progress.step,
-                            "batch", (json_int_t)o->batch,
+                            "batch", (json_int_t)run->recipe.trainer.batch,
                             "optimizer", "adam",
-                            "learning_rate", o->lr,
-                            "loss", "mse",
+                            "learning_rate", run->recipe.optimizer.learning_rate,
+                            "loss", recipe_loss_name(&run->recipe),
                             "sigma", run->evaluation_options.noise_sigma,
                             "seed", (json_int_t)o->seed);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) : NULL;

@@ -11,15 +11,22 @@
 static const char *const engines[] = {
     [CAE_ENGINE_AUTO] = "auto", [CAE_ENGINE_GEMM] = "gemm", [CAE_ENGINE_DIRECT] = "direct", NULL};
 
+static const char *const presets[] = { /* the names of cae_preset_name */
+    [CAE_PRESET_REFERENCE] = "reference", [CAE_PRESET_TUNED] = "tuned",
+    [CAE_PRESET_RESIDUAL] = "residual", [CAE_PRESET_QUALITY] = "quality",
+    [CAE_PRESET_COMPRESS] = "compress", NULL};
+
 static const struct argument rows[] = {
     {"data", "DIR", ARGUMENT_NAME, FIELD(data), "a directory", 0, 0,
      "CIFAR-10 in its binary format (the built-in images)", NULL},
+    {"preset", "NAME", ARGUMENT_CHOICE, FIELD(preset), "reference, tuned, residual, quality or compress",
+     0, 0, "network and recipe: reference, tuned, residual, quality or compress", presets},
     {"epochs", "N", ARGUMENT_WHOLE, FIELD(epochs), "a whole number from 1 to 1000000", 1, 1000000,
-     "passes over the training images, in total", NULL},
+     "passes over the training images, in total (10, or what the preset needs)", NULL},
     {"batch", "N", ARGUMENT_WHOLE, FIELD(batch), "a whole number from 1 to 65536", 1, 65536,
-     "images per step", NULL},
-    {"lr", "X", ARGUMENT_REAL, FIELD(lr), "a number greater than 0", 0, 0, "Adam's learning rate",
-     NULL},
+     "images per step (64, or the preset's)", NULL},
+    {"lr", "X", ARGUMENT_REAL, FIELD(lr), "a number greater than 0", 0, 0,
+     "Adam's learning rate (0.001, or the preset's)", NULL},
     {"sigma", "X", ARGUMENT_REAL, FIELD(sigma), "a number greater than 0, at most 1000", 0, 1000,
      "standard deviation of the noise, on pixels in [-1, 1]", NULL},
     {"seed", "N", ARGUMENT_WHOLE, FIELD(seed), "a whole number from 0 to 9223372036854775807", 0,
@@ -47,7 +54,7 @@ enum { ROWS = sizeof rows / sizeof *rows };
 static struct options defaults(const struct task *task)
 {
     return (struct options){
-        .out = task->out, .epochs = 10, .batch = 64, .lr = 1e-3, .sigma = task->sigma, .seed = 1};
+        .out = task->out, .preset = CAE_PRESET_REFERENCE, .sigma = task->sigma, .seed = 1};
 }
 
 /* The rows of the table that this trainer has. */
@@ -103,8 +110,8 @@ void options_print_eval(FILE *file, const char *program, const struct options *o
 static bool shows_default(const struct argument *row, const void *standard)
 {
     (void)standard;
-    return row->kind == ARGUMENT_REAL || row->kind == ARGUMENT_CHOICE ||
-           (row->kind == ARGUMENT_WHOLE && row->field != FIELD(limit)) || row->field == FIELD(out);
+    return row->field == FIELD(sigma) || row->kind == ARGUMENT_CHOICE ||
+           row->field == FIELD(seed) || row->field == FIELD(threads) || row->field == FIELD(out);
 }
 
 static void print_help(const struct task *task)
@@ -133,12 +140,13 @@ static void print_help(const struct task *task)
            "EXAMPLES\n"
            "  %s                                             ten epochs on the built-in images\n"
            "  %s --data cifar-10-batches-bin --out runs/a    on CIFAR-10\n"
+           "  %s --preset tuned                              the same network, trained better\n"
            "  %s --resume runs/a/checkpoint.safetensors --data cifar-10-batches-bin --epochs 20\n"
            "  %s --eval runs/a/model.safetensors --data cifar-10-batches-bin\n"
            "\n"
            "SEE ALSO\n"
            "  examples/README.md says what is in the files; include/cae/cae.h is the library.\n",
-           task->eval_out, task->name, task->name, task->name, task->name);
+           task->eval_out, task->name, task->name, task->name, task->name, task->name);
 }
 
 static void print_version(const struct task *task)

@@ -11,13 +11,14 @@ struct options {
     const char *resume; /* NULL: start afresh */
     const char *eval;   /* NULL: train */
     const char *tensorboard; /* NULL: no events are written */
-    int64_t epochs;     /* in total, those before a resume included */
-    int64_t batch;
+    int64_t preset;     /* enum cae_preset */
+    int64_t epochs;     /* in total, those before a resume included; 0: the preset's */
+    int64_t batch;      /* 0: the preset's */
     int64_t seed;
     int64_t threads;    /* 0: one per processor */
     int64_t engine;     /* enum cae_engine */
     int64_t limit;      /* 0: all training images */
-    double lr;
+    double lr;          /* 0: the preset's */
     double sigma;
     bool quiet;
 };

@@ -1,7 +1,6 @@
 /* page.c - report.html: a page that says all about a run and needs nothing beside it. */
 #include "page.h"
 
-#include "architecture.h"
 #include "data.h"
 #include "metrics.h"
 
@@ -168,9 +167,8 @@ static bool sections(const struct page *page)
 bool page_save(const char *path, const struct run *run)
 {
     struct html html = {0};
-    struct page page = {.html = &html, .run = run, .metrics = metrics_describe(run),
-                        .architecture = architecture_of(run->model)};
-    bool good = page.architecture && page.metrics && survey_take(&page.survey, run) &&
+    struct page page = {.html = &html, .run = run, .metrics = metrics_describe(run)};
+    bool good = page.metrics && survey_take(&page.survey, run) &&
                 sections(&page);
 
     if (good && html.failed)
@@ -178,7 +176,6 @@ bool page_save(const char *path, const struct run *run)
     good = good && file_save(path, html.text.data, html.text.size);
     survey_free(&page.survey);
     json_decref(page.metrics);
-    json_decref(page.architecture);
     bytes_free(&html.text);
     return good;
 }

@@ -17,7 +17,6 @@ struct page {
     struct html *html;
     const struct run *run;
     json_t *metrics;         /* what metrics.json says */
-    json_t *architecture;
     struct survey survey;
 };
 

@@ -1,7 +1,6 @@
 /* page_network.c - report.html: the layers, what the first has learned, and what is in between. */
 #include "page.h"
 
-#include "architecture.h"
 #include "gallery.h"
 
 #include <inttypes.h>
@@ -15,55 +14,80 @@ enum { FILTER = 72, MOST_TILES = 96 };
 
 /* --- The layers ------------------------------------------------------------------------------- */
 
-static const char *type_of(const json_t *layer)
-{
-    const char *type = json_string_value(json_object_get(layer, "type"));
+struct layer {
+    int32_t transposed, in, out;
+    cae_conv_options options;
+};
 
-    if (type && !strcmp(type, "conv"))
-        return "convolution";
-    if (type && !strcmp(type, "conv_transpose"))
-        return "transposed convolution";
-    return type ? type : "?";
+/* Of layer `index`, which is there. */
+static struct layer layer_of(const struct page *page, int32_t index)
+{
+    struct layer l;
+
+    cae_conv_options_init(&l.options, sizeof l.options);
+    if (cae_model_layer(&l.transposed, &l.in, &l.out, &l.options, page->run->model, index))
+        page->html->failed = true;
+    return l;
 }
 
-static const char *activation_of(const json_t *layer)
+static const char *activation_of(const struct layer *l, char text[FIGURE_TEXT])
 {
-    static const char *const names[][2] = {
-        {"none", "\xe2\x80\x93"}, {"relu", "ReLU"}, {"leaky_relu", "leaky ReLU"}};
-    const char *name = json_string_value(json_object_get(layer, "activation"));
-
-    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
-        if (!strcmp(name, names[i][0]))
-            return names[i][1];
-    return name ? name : "?";
+    switch (l->options.activation) {
+    case CAE_ACTIVATION_NONE: return "\xe2\x80\x93";
+    case CAE_ACTIVATION_RELU: return "ReLU";
+    case CAE_ACTIVATION_LEAKY_RELU:
+        snprintf(text, FIGURE_TEXT, "leaky ReLU, slope %.4g", l->options.slope);
+        return text;
+    case CAE_ACTIVATION_TANH: return "tanh";
+    case CAE_ACTIVATION_SIGMOID: return "sigmoid";
+    default: return "?";                              /* of a later library */
+    }
 }
 
-static void text_cell(const struct page *page, const char *text)
+static int64_t parameters_of(const struct layer *l)
 {
-    html_print(page->html, "<td>");
-    html_text(page->html, text);
-    html_print(page->html, "</td>");
+    return (int64_t)l->in * l->out * l->options.kernel_h * l->options.kernel_w +
+           (l->options.bias ? l->out : 0);
 }
 
-static void pair(const struct page *page, const json_t *layer, const char *key)
+/* The formulas of cae_spec_add_conv and cae_spec_add_conv_transpose, along one axis. */
+static int64_t output_size(bool transposed, int64_t size, int64_t kernel, int64_t stride,
+                           int64_t padding, int64_t dilation, int64_t output_padding)
 {
-    html_print(page->html, "%" PRId64 TIMES "%" PRId64, architecture_part(layer, key, 0),
-               architecture_part(layer, key, 1));
-}
+    const int64_t reach = dilation * (kernel - 1);
 
-/* Said only where it is not what it mostly is. */
-static void unusual(const struct page *page, const json_t *layer, const char *key, int64_t usual,
-                    const char *name)
-{
-    if (architecture_part(layer, key, 0) == usual && architecture_part(layer, key, 1) == usual)
-        return;
-    html_print(page->html, ", %s ", name);
-    pair(page, layer, key);
+    return transposed ? (size - 1) * stride - 2 * padding + reach + output_padding + 1
+                      : (size + 2 * padding - reach - 1) / stride + 1;
 }
 
 struct size {
     int64_t height, width;
 };
+
+static struct size output_of(const struct layer *l, struct size in)
+{
+    const cae_conv_options *o = &l->options;
+
+    return (struct size){
+        output_size(l->transposed, in.height, o->kernel_h, o->stride_h, o->padding_h,
+                    o->dilation_h, o->output_padding_h),
+        output_size(l->transposed, in.width, o->kernel_w, o->stride_w, o->padding_w,
+                    o->dilation_w, o->output_padding_w)};
+}
+
+static void pair(const struct page *page, int32_t h, int32_t w)
+{
+    html_print(page->html, "%" PRId32 TIMES "%" PRId32, h, w);
+}
+
+/* Said only where it is not what it mostly is. */
+static void unusual(const struct page *page, const char *name, int32_t usual, int32_t h, int32_t w)
+{
+    if (h == usual && w == usual)
+        return;
+    html_print(page->html, ", %s ", name);
+    pair(page, h, w);
+}
 
 static void shape_cell(const struct page *page, int64_t channels, struct size size)
 {
@@ -71,26 +95,25 @@ static void shape_cell(const struct page *page, int64_t channels, struct size si
                channels, size.height, size.width);
 }
 
-static void layer_row(const struct page *page, const json_t *layer, size_t number,
+static void layer_row(const struct page *page, const struct layer *l, int32_t number,
                       struct size size)
 {
-    char parameters[FIGURE_TEXT];
+    const cae_conv_options *o = &l->options;
+    char parameters[FIGURE_TEXT], activation[FIGURE_TEXT];
 
-    html_print(page->html, "<tr><td class=\"n\">%zu</td>", number);
-    text_cell(page, type_of(layer));
-    html_print(page->html, "<td>");
-    pair(page, layer, "kernel");
-    unusual(page, layer, "dilation", 1, "dilation");
+    html_print(page->html, "<tr><td class=\"n\">%" PRId32 "</td><td>%s</td><td>", number,
+               l->transposed ? "transposed convolution" : "convolution");
+    pair(page, o->kernel_h, o->kernel_w);
+    unusual(page, "dilation", 1, o->dilation_h, o->dilation_w);
     html_print(page->html, "</td><td>");
-    pair(page, layer, "stride");
+    pair(page, o->stride_h, o->stride_w);
     html_print(page->html, "</td><td>");
-    pair(page, layer, "padding");
-    unusual(page, layer, "output_padding", 0, "output");
-    html_print(page->html, "</td>");
-    text_cell(page, activation_of(layer));
-    shape_cell(page, architecture_number(layer, "out"), size);
+    pair(page, o->padding_h, o->padding_w);
+    unusual(page, "output", 0, o->output_padding_h, o->output_padding_w);
+    html_print(page->html, "</td><td>%s</td>", activation_of(l, activation));
+    shape_cell(page, l->out, size);
     html_print(page->html, "<td class=\"n\">%s</td></tr>\n",
-               page_whole(parameters, architecture_parameters(layer)));
+               page_whole(parameters, parameters_of(l)));
 }
 
 static void part_row(const struct page *page, const char *name)
@@ -100,24 +123,22 @@ static void part_row(const struct page *page, const char *name)
 
 static void layer_rows(const struct page *page)
 {
-    const json_t *layers = json_object_get(page->architecture, "layers");
-    const size_t encoder = (size_t)architecture_number(page->architecture, "encoder_layers");
+    const int32_t layers = cae_model_layer_count(page->run->model);
+    const int32_t encoder = cae_model_encoder_layers(page->run->model);
     int32_t channels, height, width;
     struct size size;
-    const json_t *layer;
-    size_t i;
 
     cae_dataset_shape(&channels, &height, &width, page->run->test);
     size = (struct size){height, width};
     html_print(page->html, "<tr><td></td><td>input</td><td></td><td></td><td></td><td></td>");
     shape_cell(page, channels, size);
     html_print(page->html, "<td></td></tr>\n");
-    json_array_foreach(layers, i, layer) {
+    for (int32_t i = 0; i < layers; i++) {
+        const struct layer layer = layer_of(page, i);
         if (i == 0 || i == encoder)
             part_row(page, i ? "decoder" : "encoder");
-        size.height = architecture_output(layer, 0, size.height);
-        size.width = architecture_output(layer, 1, size.width);
-        layer_row(page, layer, i + 1, size);
+        size = output_of(&layer, size);
+        layer_row(page, &layer, i + 1, size);
     }
 }
 
@@ -180,17 +201,14 @@ struct filters {
 static bool filters_get(struct filters *f, const struct page *page)
 {
     const cae_model *model = page->run->model;
-    const json_t *first = json_array_get(json_object_get(page->architecture, "layers"), 0);
+    const struct layer first = layer_of(page, 0);
     const char *name = cae_model_tensor_name(model, 0);
     int64_t shape[4] = {0};
     size_t count;
     cae_status status = cae_model_tensor_shape(shape, NULL, model, name);
 
-    *f = (struct filters){.in = architecture_number(first, "in"),
-                          .out = architecture_number(first, "out"), .height = shape[2],
-                          .width = shape[3]};
-    f->transposed = !strcmp(type_of(first), "transposed convolution");
-    f->together = f->in == 3 ? 3 : 1;
+    *f = (struct filters){.in = first.in, .out = first.out, .height = shape[2], .width = shape[3],
+                          .transposed = first.transposed, .together = first.in == 3 ? 3 : 1};
     count = (size_t)(shape[0] * shape[1] * shape[2] * shape[3]);
     f->weights = malloc(count * sizeof *f->weights);
     if (!f->weights)

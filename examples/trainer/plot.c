@@ -59,7 +59,7 @@ static void draw_loss_axis(const struct chart *chart)
 {
     double ticks[TICKS];
     const int count = ticks_log(ticks, &chart->y);
-    char text[32];
+    char text[32], name[48];
 
     draw_tick_lines(chart, ticks, count);
     for (int i = 0; i < count; i++) {
@@ -67,7 +67,8 @@ static void draw_loss_axis(const struct chart *chart)
         canvas_text(chart->canvas, left - 10, scale_place(&chart->y, ticks[i]) + 4.5, RIGHT, &tick_font,
                     text);
     }
-    canvas_text(chart->canvas, left, top - 12, RIGHT, &label_font, "loss (MSE)");
+    snprintf(name, sizeof name, "loss (%s)", chart->plot->curve.loss);
+    canvas_text(chart->canvas, left, top - 12, RIGHT, &label_font, name);
 }
 
 static void draw_epoch_axis(const struct chart *chart)

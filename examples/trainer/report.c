@@ -32,8 +32,8 @@ static bool draw_loss(const struct run *run)
              "%s, %" PRId64 " images, %" PRId64 " epoch%s, batch %" PRId64
              ", Adam %s, seed %" PRId64 "; MSE on test images %.5f",
              data_name(&run->options), cae_dataset_count(run->train), run->progress.epoch,
-             run->progress.epoch == 1 ? "" : "s", run->options.batch,
-             format_real(rate, run->options.lr), run->options.seed,
+             run->progress.epoch == 1 ? "" : "s", (int64_t)run->recipe.trainer.batch,
+             format_real(rate, run->recipe.optimizer.learning_rate), run->options.seed,
              run->evaluation.mse);
     return plot_loss(run->outputs.loss,
                      &(struct plot){.title = title, .subtitle = subtitle, .curve = curve_of(run)});

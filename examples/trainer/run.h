@@ -5,6 +5,7 @@
 #include "events.h"
 #include "history.h"
 #include "options.h"
+#include "recipe.h"
 #include "task.h"
 
 #include <cae/cae.h>
@@ -18,7 +19,8 @@ struct outputs {
 struct run {
     const struct task *task;
     const char *program;        /* as it was called, for commands to be repeated */
-    struct options options;
+    struct options options;     /* as they were given; what follows from them is in: */
+    struct recipe recipe;       /* of a training */
     struct outputs outputs;
 
     cae_context *context;

@@ -43,39 +43,21 @@ static bool load_model(struct run *run)
     return !status || fail_status(run->context, status, "cannot load the model");
 }
 
-static cae_status make_model(struct run *run)
-{
-    return cae_model_create_reference(&run->model, run->context, (uint64_t)run->options.seed);
-}
-
-static cae_status make_optimizer(struct run *run)
-{
-    cae_optimizer_options options;
-
-    cae_optimizer_options_init(&options, sizeof options);
-    options.learning_rate = run->options.lr;
-    return cae_optimizer_create(&run->optimizer, run->model, &options);
-}
-
-static cae_status make_trainer(struct run *run)
-{
-    cae_trainer_options options;
-
-    cae_trainer_options_init(&options, sizeof options);
-    options.batch = (int32_t)run->options.batch;
-    options.seed = (uint64_t)run->options.seed;
-    options.noise_sigma = run->options.sigma;
-    return cae_trainer_create(&run->trainer, run->model, run->optimizer, run->train, &options);
-}
-
 static bool set_up_training(struct run *run)
 {
-    cae_status status = make_model(run);
+    struct recipe *recipe = &run->recipe;
+    int32_t channels = 0;
+    cae_status status = recipe_choose(recipe, run->context, &run->options,
+                                      cae_dataset_count(run->train));
 
+    cae_dataset_shape(&channels, NULL, NULL, run->train);
     if (!status)
-        status = make_optimizer(run);
+        status = recipe_model(&run->model, run->context, &run->options, channels);
     if (!status)
-        status = make_trainer(run);
+        status = cae_optimizer_create(&run->optimizer, run->model, &recipe->optimizer);
+    if (!status)
+        status = cae_trainer_create(&run->trainer, run->model, run->optimizer, run->train,
+                                    &recipe->trainer);
     return !status || fail_status(run->context, status, "cannot set up training");
 }
 
@@ -89,7 +71,7 @@ static bool resume(struct run *run)
     cae_progress_init(&run->progress, sizeof run->progress);
     cae_trainer_progress(&run->progress, run->trainer);
     run->first_step = run->progress.step;
-    if (run->progress.epoch >= run->options.epochs && !run->options.quiet)
+    if (run->progress.epoch >= run->recipe.epochs && !run->options.quiet)
         say("%s has %" PRId64 " epochs already: nothing to train", path, run->progress.epoch);
     return true;
 }

@@ -56,9 +56,25 @@ static bool save_all(struct run *run)
     return save_checkpoint(run) && told;
 }
 
-static bool save_model(const struct run *run)
+/* What was learned is the average, where the recipe keeps one. The trainer keeps its own model. */
+static bool take_average(struct run *run)
+{
+    cae_model *average = NULL;
+    cae_status status = cae_trainer_average(&average, run->trainer);
+
+    if (status)
+        return fail_status(run->context, status, "cannot take the average");
+    cae_model_destroy(run->model);
+    run->model = average;
+    return true;
+}
+
+static bool save_model(struct run *run)
 {
     cae_status status;
+
+    if (run->recipe.trainer.average_decay > 0 && !take_average(run))
+        return false;
 
     if (!metrics_note(run))
         return false;
@@ -72,7 +88,7 @@ static bool save_model(const struct run *run)
 static int64_t images_in_step(const struct run *run, int64_t step)
 {
     const int64_t steps = cae_trainer_steps_per_epoch(run->trainer);
-    const int64_t batch = run->options.batch;
+    const int64_t batch = run->recipe.trainer.batch;
 
     return step % steps != 0 ? batch : cae_dataset_count(run->train) - (steps - 1) * batch;
 }
@@ -117,7 +133,7 @@ static bool take_step(struct run *run, struct progress *progress)
 
 static enum outcome take_steps(struct run *run, struct progress *progress)
 {
-    while (run->progress.epoch < run->options.epochs) {
+    while (run->progress.epoch < run->recipe.epochs) {
         if (!take_step(run, progress))
             return FAILED;
 
@@ -146,7 +162,7 @@ enum outcome train(struct run *run)
     struct progress progress;
     enum outcome outcome;
 
-    progress_begin(&progress, run->options.epochs, cae_trainer_steps_per_epoch(run->trainer),
+    progress_begin(&progress, run->recipe.epochs, cae_trainer_steps_per_epoch(run->trainer),
                    run->options.quiet);
     interrupt_begin();
     outcome = take_steps(run, &progress);

@@ -259,6 +259,20 @@ cae_status cae_spec_end_encoder(cae_spec *spec);
  * decoder by themselves run their layers only: encoded and decoded again is f(x). */
 cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual);
 
+/** How a model's parameters begin. fan_in is weight.shape[1] * kernel_h * kernel_w, as in PyTorch, which
+ * for a transposed convolution counts its output channels. */
+enum cae_initialization {
+    CAE_INITIALIZATION_PYTORCH = 0, /**< PyTorch's default for both kinds of layers: weights and biases
+                                         uniform in +-1/sqrt(fan_in) */
+    CAE_INITIALIZATION_HE = 1       /**< He et al. 2015, "Delving Deep into Rectifiers": weights uniform
+                                         in +-g sqrt(3/fan_in), biases 0; g = sqrt(2) before a ReLU,
+                                         sqrt(2/(1 + slope^2)) before a LeakyReLU, 1 elsewhere */
+};
+
+/** Choose how models of this description begin; CAE_INITIALIZATION_PYTORCH without this call. It is not
+ * kept in files, which have the parameters. */
+cae_status cae_spec_set_initialization(cae_spec *spec, int32_t initialization);
+
 /** Append the four layers of the reference network (1,611 parameters) to an empty description:
  * Conv 3->8 ReLU, Conv 8->8 ReLU | ConvTranspose 8->8 ReLU, ConvTranspose 8->3; 3x3, stride 1. */
 cae_status cae_spec_add_reference(cae_spec *spec);
@@ -270,11 +284,9 @@ cae_status cae_spec_add_reference(cae_spec *spec);
 
 typedef struct cae_model cae_model; /**< layers and their parameters */
 
-/** Make a model with PyTorch's default initialization: weights and biases uniform in
- * +-1/sqrt(fan_in), fan_in = weight.shape[1] * kernel_h * kernel_w, which for a transposed
- * convolution counts its output channels. The last layer before a residual connection begins at a
- * tenth of that, near y = x. The same seed gives the same bits on every machine.
- * The description is copied. */
+/** Make a model. Its parameters begin as the description says (cae_spec_set_initialization), those of
+ * the last layer before a residual connection at a tenth of that, near y = x. The same seed gives the
+ * same bits on every machine. The description is copied. */
 cae_status cae_model_create(cae_model **out, cae_context *context, const cae_spec *spec,
                             uint64_t seed);
 

@@ -77,9 +77,11 @@ cae_status cae_dataset_open_npy(cae_dataset **out, cae_context *context, const c
     cae_status status = cae__path_check(context, path);
     if (status == CAE_OK)
         status = cae__dataset_options(context, &o, options);
-    if (status == CAE_OK && (o.type != CAE_TYPE_U8 || o.borrow != 0))
-        status = cae__fail(context, CAE_ERR_OPTIONS,
-                           "cae_dataset_options: the type is the file's and borrow belongs to "
-                           "cae_dataset_create, expected 0");
-    return status == CAE_OK ? open_file(out, context, path, &o) : status;
+    if (status != CAE_OK)
+        return status;
+    if (o.type != CAE_TYPE_U8 || o.borrow != 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "cae_dataset_options: the type is the file's and borrow belongs to "
+                         "cae_dataset_create, expected 0");
+    return open_file(out, context, path, &o);
 }

@@ -25,6 +25,7 @@ struct cae_spec {
     int count, capacity;
     int encoder;        /* layers in the encoder; -1 until it was said */
     bool residual;      /* y = x + f(x) */
+    int32_t initialization;
     int64_t parameters; /* of all layers; at most 2^31 - 1 */
 };
 
@@ -158,7 +159,7 @@ void cae__model_release(cae_model *model);
 /* The same network with these parameters, laid out as the model's. */
 cae_status cae__model_copy(cae_model **out, cae_context *context, const cae_model *model,
                            const float *parameters);
-void cae__model_initialize(cae_model *model, uint64_t seed);
+void cae__model_initialize(cae_model *model, int32_t initialization, uint64_t seed);
 const struct cae__tensor *cae__model_find(const cae_model *model, const char *name);
 /* Copy one tensor out of `flat`, which is laid out as the parameters are. */
 cae_status cae__model_copy_out(float *values, size_t count, const cae_model *model,

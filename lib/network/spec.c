@@ -232,6 +232,18 @@ cae_status cae_spec_set_residual(cae_spec *spec, int32_t residual)
     return CAE_OK;
 }
 
+cae_status cae_spec_set_initialization(cae_spec *spec, int32_t initialization)
+{
+    if (!spec)
+        return CAE_ERR_ARGUMENT;
+    if (initialization != CAE_INITIALIZATION_PYTORCH && initialization != CAE_INITIALIZATION_HE)
+        return cae__fail(spec->handle.context, CAE_ERR_ARGUMENT,
+                         "initialization is %d, expected CAE_INITIALIZATION_PYTORCH or _HE",
+                         (int)initialization);
+    spec->initialization = initialization;
+    return CAE_OK;
+}
+
 cae_status cae__spec_complete(const cae_context *context, const cae_spec *spec)
 {
     if (!spec->residual)

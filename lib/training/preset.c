@@ -10,7 +10,7 @@ struct recipe {
     const char *name;
     int64_t samples; /* of a training whose length nobody says */
     int batch, warmup_steps, augment;
-    int32_t schedule;
+    int32_t loss, schedule;
     double learning_rate, average_decay, ssim_weight;
 };
 
@@ -18,18 +18,22 @@ struct recipe {
 
 static const struct recipe recipes[] = {
     [CAE_PRESET_REFERENCE] = {.name = "reference", .samples = SAMPLES, .batch = 64,
-                              .schedule = CAE_SCHEDULE_CONSTANT, .learning_rate = 1e-3},
-    [CAE_PRESET_TUNED] = {.name = "tuned", .samples = SAMPLES, .batch = 8, .warmup_steps = 200,
-                          .schedule = CAE_SCHEDULE_COSINE, .learning_rate = 4e-3},
+                              .loss = CAE_LOSS_MSE, .schedule = CAE_SCHEDULE_CONSTANT,
+                              .learning_rate = 1e-3},
+    [CAE_PRESET_TUNED] = {.name = "tuned", .samples = SAMPLES, .batch = 8, .warmup_steps = 500,
+                          .loss = CAE_LOSS_MSE, .schedule = CAE_SCHEDULE_COSINE,
+                          .learning_rate = 8e-3},
     [CAE_PRESET_RESIDUAL] = {.name = "residual", .samples = SAMPLES, .batch = 8,
-                             .warmup_steps = 200, .schedule = CAE_SCHEDULE_COSINE,
-                             .learning_rate = 4e-3},
-    [CAE_PRESET_QUALITY] = {.name = "quality", .samples = 1500000, .batch = 16,
-                            .warmup_steps = 300, .schedule = CAE_SCHEDULE_COSINE,
-                            .learning_rate = 2e-3, .average_decay = 0.999, .augment = ALL_WAYS},
-    [CAE_PRESET_COMPRESS] = {.name = "compress", .samples = 1000000, .batch = 16,
-                             .warmup_steps = 300, .schedule = CAE_SCHEDULE_COSINE,
-                             .learning_rate = 2e-3, .average_decay = 0.999, .augment = ALL_WAYS},
+                             .warmup_steps = 200, .loss = CAE_LOSS_CHARBONNIER,
+                             .schedule = CAE_SCHEDULE_COSINE, .learning_rate = 8e-3,
+                             .ssim_weight = 0.25},
+    [CAE_PRESET_QUALITY] = {.name = "quality", .samples = 200000, .batch = 16, .warmup_steps = 300,
+                            .loss = CAE_LOSS_CHARBONNIER, .schedule = CAE_SCHEDULE_COSINE,
+                            .learning_rate = 3e-3, .average_decay = 0.999, .augment = ALL_WAYS},
+    [CAE_PRESET_COMPRESS] = {.name = "compress", .samples = SAMPLES, .batch = 16,
+                             .warmup_steps = 300, .loss = CAE_LOSS_MSE,
+                             .schedule = CAE_SCHEDULE_COSINE, .learning_rate = 2e-3,
+                             .average_decay = 0.999, .augment = ALL_WAYS},
 };
 
 enum { PRESETS = sizeof recipes / sizeof recipes[0] };
@@ -60,6 +64,8 @@ struct plain_layer {
 };
 
 #define SLOPE 0.1f
+#define PT CAE_INITIALIZATION_PYTORCH
+#define HE CAE_INITIALIZATION_HE
 #define LATENT (-1)
 #define IMAGE 0
 
@@ -67,7 +73,7 @@ static const struct plain_layer reference[] = {
     {false, 8, 3, 1, 0}, {false, 8, 3, 1, 0}, {true, 8, 3, 1, 0}, {true, IMAGE, 3, 1, 0}};
 
 static const struct plain_layer quality[] = {
-    {false, 32, 3, 1, 1}, {false, 32, 3, 1, 1}, {false, 32, 3, 1, 1}, {false, 32, 3, 1, 1},
+    {false, 48, 3, 1, 1}, {false, 48, 3, 1, 1}, {false, 48, 3, 1, 1}, {false, 48, 3, 1, 1},
     {false, IMAGE, 3, 1, 1}};
 
 /* The latent has a sixteenth of the pixels. */
@@ -79,6 +85,7 @@ struct network {
     const struct plain_layer *layers;
     int count, encoder;
     bool residual, leaky;
+    int32_t initialization;
     int latent; /* default number of channels; 0: there is nothing to choose */
 };
 
@@ -86,10 +93,11 @@ static struct network network_of(int32_t preset)
 {
 #define LAYERS(table) table, sizeof table / sizeof table[0]
     switch (preset) {
-    case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, 0};
-    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, 0};
-    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, 16};
-    default: return (struct network){LAYERS(reference), 2, false, false, 0};
+    case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, HE, 0};
+    case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, PT, 0};
+    case CAE_PRESET_COMPRESS: return (struct network){LAYERS(compress), 3, false, true, PT, 16};
+    case CAE_PRESET_TUNED: return (struct network){LAYERS(reference), 2, false, false, HE, 0};
+    default: return (struct network){LAYERS(reference), 2, false, false, PT, 0};
     }
 }
 
@@ -141,6 +149,7 @@ cae_status cae_spec_add_preset(cae_spec *spec, int32_t preset, int32_t channels,
     }
     spec->encoder = n.encoder;
     spec->residual = n.residual;
+    spec->initialization = n.initialization;
     return CAE_OK;
 }
 
@@ -181,7 +190,8 @@ cae_status cae_preset_options(cae_optimizer_options *optimizer, cae_trainer_opti
     optimizer->kind = CAE_OPTIMIZER_ADAM;
     optimizer->learning_rate = r->learning_rate;
     trainer->batch = r->batch;
-    trainer->loss = CAE_LOSS_MSE;
+    trainer->loss = r->loss;
+    trainer->epsilon = 0.0;
     trainer->schedule = r->schedule;
     trainer->decay_steps = all * steps;
     /* a short training has no time for a long one's warm-up */

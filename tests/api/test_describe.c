@@ -16,13 +16,13 @@ static void teardown(void)
     assert_balanced(&heap, "at the end of the test");
 }
 
-#define fails_saying(status, part, call)                                                            \
-    do {                                                                                            \
-        assert_fails(context, status, call);                                                        \
-        assert_says(context, part);                                                                 \
+#define fails_saying(status, part, call)                                                           \
+    do {                                                                                           \
+        assert_fails(context, status, call);                                                       \
+        assert_says(context, part);                                                                \
     } while (0)
 
-/* --- Layers ------------------------------------------------------------------------------------ */
+/* --- Layers ---------------------------------------------------------------------------------- */
 
 /* No two fields of a layer alike, so that none can stand for another. */
 static cae_spec *strange_spec(int encoder)
@@ -130,7 +130,7 @@ START_TEST(layers_that_are_not_there)
 }
 END_TEST
 
-/* --- Notes ------------------------------------------------------------------------------------- */
+/* --- Notes ----------------------------------------------------------------------------------- */
 
 enum { MOST = 65536 };
 

@@ -228,6 +228,28 @@ START_TEST(a_photo_is_upright_before_it_is_cut)
 }
 END_TEST
 
+/* A comment that ends in what looks like the end of the file. */
+START_TEST(segments_are_skipped_whole)
+{
+    static const unsigned char comment[] = {0xff, 0xfe, 0, 6, 'x', 'y', 0xff, 0xd9};
+    const cae_folder_options o = options_of(8, 5, 1);
+    struct bytes file, longer;
+    cae_dataset *dataset;
+
+    put_kind("a.jpg", "plain.jpg");
+    file = file_bytes(inside("a.jpg"));
+    longer = bytes_new(NULL, file.size + sizeof comment);
+    memcpy(longer.data, file.data, 2);
+    memcpy(longer.data + 2, comment, sizeof comment);
+    memcpy(longer.data + 2 + sizeof comment, file.data + 2, file.size - 2);
+    write_file(inside("a.jpg"), longer.data, longer.size);
+    bytes_free(&file), bytes_free(&longer);
+    dataset = open_by(context, &o);
+    check_crop(dataset, 0, "a.jpg", 0, 0, &o);
+    cae_dataset_destroy(dataset);
+}
+END_TEST
+
 /* The defaults: 3 channels, 32x32, as many crops as fit the area, [-1, 1]. */
 START_TEST(as_many_crops_as_fit)
 {
@@ -656,6 +678,7 @@ int main(void)
     if (HAVE_IMAGES) {
         tcase_add_test(cases, crops_are_those_of_the_definition);
         tcase_add_test(cases, a_photo_is_upright_before_it_is_cut);
+        tcase_add_test(cases, segments_are_skipped_whole);
         tcase_add_test(cases, as_many_crops_as_fit);
         tcase_add_test(cases, memory_is_shared_out);
         tcase_add_test(cases, a_limit_takes_from_everywhere);

@@ -179,6 +179,11 @@ static cae_status preset_options(struct world *w)
     return cae_preset_options(&optimizer, &trainer, w->context, CAE_PRESET_QUALITY, 50000, 0);
 }
 
+static cae_status set_initialization(struct world *w)
+{
+    return cae_spec_set_initialization(w->spec, CAE_INITIALIZATION_HE);
+}
+
 static cae_status set_residual(struct world *w)
 {
     return cae_spec_set_residual(w->spec, 1);
@@ -377,6 +382,7 @@ static const struct call quiet_calls[] = {
     QUIET("cae_progress_init", init_progress),
     QUIET("cae_spec_end_encoder", end_encoder),
     QUIET("cae_spec_set_residual", set_residual),
+    QUIET("cae_spec_set_initialization", set_initialization),
     QUIET("cae_preset_name", preset_name),
     QUIET("cae_preset_epochs", preset_epochs),
     QUIET("cae_preset_options", preset_options),

@@ -1,5 +1,5 @@
-/* bench.c - the command: `bench [options] [peak | layers | step | training | inference | photo | growth |
- * handles ...]`. */
+/* bench.c - the command: `bench [options] [peak | layers | step | training | inference | photo | scores |
+ * growth | handles ...]`. */
 #include "bench.h"
 
 #include <getopt.h>
@@ -211,7 +211,8 @@ static const struct {
 } groups[] = {
     {"peak", bench_peaks},           {"layers", bench_layers}, {"step", bench_step},
     {"training", bench_training},    {"inference", bench_inference},
-    {"photo", bench_photo},          {"handles", bench_handles}, {"growth", bench_growth},
+    {"photo", bench_photo},          {"scores", bench_scores}, {"handles", bench_handles},
+    {"growth", bench_growth},
 };
 
 enum { GROUPS = sizeof groups / sizeof *groups };

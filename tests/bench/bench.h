@@ -46,6 +46,7 @@ void bench_training(const struct bench *bench);
 void bench_step(const struct bench *bench);
 void bench_inference(const struct bench *bench);
 void bench_photo(const struct bench *bench);
+void bench_scores(const struct bench *bench);
 void bench_growth(const struct bench *bench);
 void bench_handles(const struct bench *bench);
 

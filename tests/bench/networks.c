@@ -115,6 +115,65 @@ void bench_photo(const struct bench *b)
     run_inference(b, "photo 4000x3000", 8, 1, 3000, 4000);
 }
 
+/* --- Scores: one frame at a time, beside cae_model_forward of it ------------------------------------------- */
+
+struct score {
+    cae_context *context;
+    cae_scorer *scorer;
+    float *x;
+    size_t floats;
+};
+
+static void run_score(void *state)
+{
+    const struct score *s = state;
+    double score;
+    bench_ok(s->context, cae_scorer_run(&score, NULL, 0, s->scorer, s->x, s->floats));
+}
+
+static void run_scorer(const struct bench *b, const char *name, int32_t kind, int height, int width)
+{
+    struct bench_case work = {.images = 1, .work = run_score, .flop = bench_forward_flop(8, height, width)};
+    struct score s = {.context = bench_context(b, b->threads, CAE_ENGINE_AUTO),
+                      .floats = 3 * (size_t)height * (size_t)width};
+    cae_scorer_options o;
+    cae_model *model = bench_model(s.context, 8);
+
+    bench_ok(s.context, cae_scorer_options_init(&o, sizeof o));
+    o.kind = kind;
+    bench_ok(s.context, cae_scorer_create(&s.scorer, model, NULL, height, width, &o));
+    s.x = malloc(s.floats * sizeof *s.x);
+    for (size_t i = 0; i < s.floats; i++)
+        s.x[i] = (float)(i % 511) / 255.0f - 1.0f;
+    snprintf(work.name, sizeof work.name, "%s", name);
+    work.state = &s;
+    bench_run(b, &work);
+    free(s.x);
+    cae_scorer_destroy(s.scorer);
+    cae_model_destroy(model);
+    cae_context_destroy(s.context);
+}
+
+void bench_scores(const struct bench *b)
+{
+    static const struct {
+        const char *name;
+        int height, width;
+    } sizes[] = {{"32x32", 32, 32}, {"640x480", 480, 640}, {"4000x3000", 3000, 4000}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const int height = sizes[i].height, width = sizes[i].width;
+        char name[64];
+        snprintf(name, sizeof name, "scores forward %s", sizes[i].name);
+        run_inference(b, name, 8, 1, height, width);
+        for (int32_t kind = CAE_SCORE_MEAN; kind <= CAE_SCORE_PEAK; kind++) {
+            snprintf(name, sizeof name, "scores %s %s", kind == CAE_SCORE_MEAN ? "mean" : "peak",
+                     sizes[i].name);
+            if (bench_wanted(b, name))
+                run_scorer(b, name, kind, height, width);
+        }
+    }
+}
+
 /* --- Handles ----------------------------------------------------------------------------------------------- */
 
 static void make_model(void *state)

@@ -1,8 +1,9 @@
 #!/bin/sh
-# tutorial.sh FILE INCLUDE LIBRARY - the C blocks of a document, put together, compile without warnings
-# and print its text blocks.
+# tutorial.sh FILE INCLUDE LIBRARY MADE... - the C blocks of a document, put together, compile without
+# warnings, print its text blocks, and leave the files that are named.
 set -eu
 document=$1 include=$2 library=$3
+shift 3
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -22,4 +23,6 @@ ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror ${CFLAGS-} tutorial.c -I"$in
     -Wl,-rpath,"$(dirname "$library")" -o tutorial
 ./tutorial >printed
 diff expected printed
-[ -s tutorial.safetensors ] && [ -s tutorial.onnx ] && [ -s tutorial.checkpoint ]
+for made; do
+    [ -s "$made" ]
+done

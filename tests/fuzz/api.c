@@ -4,6 +4,7 @@
  * with a success and none without; a failed call changed no model. */
 #include "fuzz.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -698,9 +699,9 @@ static cae_status call_score(struct machine *m)
     const cae_status status = cae_scorer_run(&score, wants_map ? map : NULL, wants_map ? pixels : 0,
                                              scorer, x, n - (rarely(m) ? 1 : 0));
     if (status == CAE_OK) {
-        CHECK(score >= 0.0 && score <= 1.7976931348623157e308);
+        CHECK(score >= 0.0 && isfinite(score));
         for (size_t k = 0; wants_map && k < pixels; k++)
-            CHECK(map[k] >= 0.0f && map[k] <= 3.4e38f);
+            CHECK(map[k] >= 0.0f && isfinite(map[k]));
     }
     free(x);
     free(map);

@@ -138,7 +138,7 @@ fault('spec-parameters', 'network/spec.c', 'too many parameters are not refused'
 fault('spec-slope-nan', 'network/spec.c', 'a slope of NaN is taken',
       'if (!cae__is_not_negative((double)l->slope))', 'if (l->slope < 0.0f)', 'spec_model')
 fault('model-fan-in', 'network/model.c', 'initialization forgets the width of the kernel',
-      'tensor->shape[1] * tensor->shape[2] * tensor->shape[3]', 'tensor->shape[1] * tensor->shape[2]',
+      'weight->shape[1] * weight->shape[2] * weight->shape[3]', 'weight->shape[1] * weight->shape[2]',
       'spec_model')
 fault('model-nan', 'network/model.c', 'a parameter may be set to NaN',
       'if (!cae__all_finite(values, count))', 'if (0)', 'spec_model')
@@ -369,6 +369,25 @@ fault('context-twice', 'base/context.c', 'a second destroy drops another referen
       '!atomic_exchange_explicit(&h->given_back, true, memory_order_relaxed)', 'true', 'handles')
 fault('context-fail-log', 'base/error.c', 'a log callback that is not there is called',
       'if (!context || !context->log)', 'if (!context)', 'system context')
+
+# --- SSIM as a loss, presets, how models begin ----------------------------------------------------
+
+fault('ssim-slope', 'kernels/ssim_loss.c', 'the slope of the mean loses a term',
+      '2.0f * mt * (a2 - a1) * over', '2.0f * mt * a2 * over', 'ssim_loss')
+fault('ssim-adjoint', 'kernels/ssim_loss.c', 'the adjoint of columns reads as the filter does',
+      'scatter(band, map, s->taps, e->inner_row,', 'scatter(band, map, s->taps, (size_t)lanes,', 'ssim_loss')
+fault('ssim-lanes', 'kernels/ssim_loss.c', 'lanes that are not used get a gradient',
+      'if (i % (size_t)lanes < (size_t)used)', 'if (1)', 'ssim_loss')
+fault('ssim-windows', 'training/trainer.c', 'windows count as pixels',
+      '(double)s->height * (double)s->width / windows', '1.0', 'ssim_loss')
+fault('preset-warm-up', 'training/preset.c', 'a short training is all warm-up',
+      'r->warmup_steps < all * steps / 10 ? r->warmup_steps : all * steps / 10', 'r->warmup_steps', 'preset')
+fault('preset-half', 'training/preset.c', 'a preset that failed leaves its first layers',
+      'cae__spec_clear(spec);', ';', 'preset')
+fault('he-gain', 'network/model.c', "He's bound without the gain of its activation",
+      'sqrt(3.0 * gain_squared(l) / fan_in)', 'sqrt(3.0 / fan_in)', 'preset')
+fault('he-bias', 'network/model.c', "He's biases are drawn",
+      'if (initialization == CAE_INITIALIZATION_PYTORCH)', 'if (1)', 'preset')
 
 # --- Scores -----------------------------------------------------------------------------------------
 

@@ -117,6 +117,9 @@ static void train_some(struct run *run, const struct page_case *c)
     run->train = images(run->context, c, c->train, 1);
     cae_trainer_options_init(&options, sizeof options);
     options.batch = (int32_t)run->options.batch;
+    run->recipe.trainer = options;
+    run->recipe.epochs = c->epochs;
+    run->recipe.optimizer.learning_rate = run->options.lr;
     options.noise_sigma = c->sigma;
     must(cae_optimizer_create(&run->optimizer, run->model, NULL), "optimizer");
     must(cae_trainer_create(&run->trainer, run->model, run->optimizer, run->train, &options),

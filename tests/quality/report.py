@@ -214,6 +214,21 @@ def tables(record):
     return "\n\n".join([head] + [part for part in parts if part])
 
 
+CAPTIONS = {
+    "denoisers.png": ("Built-in images with noise, and as filters and networks return them",
+                      "Two built-in images that no network has seen: with noise of σ = 0.1, by two "
+                      "filters with the parameters above, and by three presets trained on other "
+                      "built-in images (part `builtin`)."),
+    "compress.png": ("PSNR and SSIM of compress and of principal components against the size of the "
+                     "latent", "Compression: the preset, and as many principal components."),
+}
+
+
+def captions(pictures):
+    return "".join("\n\n![%s](images/%s)\n\n*%s*" % (CAPTIONS[name][0], name, CAPTIONS[name][1])
+                   for name in pictures)
+
+
 def write_page(path, text):
     with open(path, encoding="utf-8") as file:
         page = file.read()
@@ -230,14 +245,16 @@ SIDE, ZOOM, PICTURE_SEED, PICTURES = 72, 2, 2, (3, 8)
 
 
 def write_pictures(work, folder):
-    if importlib.util.find_spec("matplotlib") is None:
-        print("pictures: left out, %s has no matplotlib" % sys.executable, file=sys.stderr)
-        return
+    """The names of those that the page can show: made now, or there from an earlier run."""
     os.makedirs(folder, exist_ok=True)
-    for name, draw in (("compress.png", draw_compression), ("denoisers.png", draw_denoisers)):
-        why_not = draw(work, os.path.join(folder, name))
+    for name, draw in (("denoisers.png", draw_denoisers), ("compress.png", draw_compression)):
+        if importlib.util.find_spec("matplotlib") is None:
+            why_not = "%s has no matplotlib" % sys.executable
+        else:
+            why_not = draw(work, os.path.join(folder, name))
         if why_not:
             print("%s: left out, %s" % (name, why_not), file=sys.stderr)
+    return [name for name in CAPTIONS if os.path.exists(os.path.join(folder, name))]
 
 
 def pyplot():

@@ -167,8 +167,9 @@ def main():
     tables = report.tables(work.record)
     print(tables)
     if options.page:
-        report.write_page(options.page, tables)
-        report.write_pictures(work, os.path.join(os.path.dirname(options.page) or ".", "images"))
+        pictures = report.write_pictures(work, os.path.join(
+            os.path.dirname(options.page) or ".", "images"))
+        report.write_page(options.page, tables + report.captions(pictures))
 
 
 if __name__ == "__main__":

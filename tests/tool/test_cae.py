@@ -354,6 +354,25 @@ def _():
     assert 'y = x + f(x)' in cae('info', model('residual')).decode()
 
 
+@check('info of layers as large as they can be', pictures=False)
+def _():
+    for kind in ('steep', 'rising'):
+        facts = report('info', model(kind))
+        assert facts['latent'] is None and len(facts['layers']) == 5, facts
+        assert cae('info', model(kind))
+
+
+@check('paths that are not UTF-8', pictures=False)
+def _():
+    name = b'\xff.safetensors'
+    shutil.copy(model('reference'), name)
+    done = subprocess.run([CAE, 'info', name, '--json'], stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout)['model'] == '?.safetensors'
+    done = subprocess.run([CAE, 'train', '--limit', '8', '--epochs', '1', '--json', '--out', name],
+                          stdout=subprocess.PIPE, check=True)
+    assert "'?.safetensors' --epochs 1 --limit 8" in json.loads(done.stdout)['command'], done.stdout
+
+
 @check('the receptive field is what a pixel sees')
 def _():
     for kind in ('reference', 'one', 'valid', 'strided', 'even', 'larger', 'residual'):
@@ -791,6 +810,9 @@ def _():
     refuses('expected a picture of 5 channels', 'score', path, '--model', model('five'))
     refuses('expected one that ends at the scale it began with', 'denoise', path, 'new.png', '--model',
             model('larger'))
+    for kind in ('steep', 'rising'):
+        refuses('a.png: the model does not give back', 'denoise', path, 'new.png', '--model', model(kind))
+        refuses('a.png: ', 'score', path, '--model', model(kind))
     refuses(['gives back as many channels', 'found 2 from 3'], 'denoise', path, 'new.png', '--model',
             model('narrow'))
     grey = save('grey.png', picture(20, 20, 1))
@@ -963,6 +985,9 @@ def _():
     for name, more in (('2', ['--threads', '2']), ('3', ['--preset', 'residual']), ('4', ['--seed', '1'])):
         cae(*first, '--out', name + '.safetensors', *more)
         same(weights(name), weights('1'), str(more))
+    before = get('1.safetensors') # the same command makes the same file, note and all
+    cae(*first, '--out', '1.safetensors', '--threads', '1')
+    assert get('1.safetensors') == before
     for name, more in (('5', ['--seed', '2']), ('6', ['--sigma', '0.2']), ('7', ['--lr', '0.01']),
                        ('8', ['--sigma-max', '0.5']), ('9', ['--limit', '20']),
                        ('10', ['--task', 'reconstruct']), ('11', ['--epochs', '2']), ('12', ['--batch', '4']),
