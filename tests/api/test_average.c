@@ -344,7 +344,6 @@ START_TEST(tensors_of_the_average)
     const char *path = in_directory("tensors");
     float found[PARAMETERS] = {0}, expected[PARAMETERS];
     cae_model *average = NULL;
-    struct st_file *file;
     struct rig rig;
 
     for (int with = 0; with < 2; with++) {
@@ -353,7 +352,7 @@ START_TEST(tensors_of_the_average)
         assert_ok(rig.context, cae_trainer_average(&average, rig.trainer));
         parameters_of(expected, &rig, average);
         assert_ok(rig.context, cae_trainer_save(rig.trainer, path));
-        file = st_open(path);
+        struct st_file *file = st_open(path);
         const char *state = st_metadata(file, "libcae.trainer");
         ck_assert_ptr_nonnull(state);
         ck_assert(strstr(state, with ? "\"version\":2" : "\"version\":1"));
