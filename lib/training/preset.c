@@ -26,7 +26,7 @@ static const struct recipe recipes[] = {
     [CAE_PRESET_RESIDUAL] = {.name = "residual", .samples = SAMPLES, .batch = 8,
                              .warmup_steps = 200, .loss = CAE_LOSS_CHARBONNIER,
                              .schedule = CAE_SCHEDULE_COSINE, .learning_rate = 8e-3,
-                             .ssim_weight = 0.25},
+                             .ssim_weight = 0.05},
     [CAE_PRESET_QUALITY] = {.name = "quality", .samples = 200000, .batch = 16, .warmup_steps = 300,
                             .loss = CAE_LOSS_CHARBONNIER, .schedule = CAE_SCHEDULE_COSINE,
                             .learning_rate = 3e-3, .average_decay = 0.999, .augment = ALL_WAYS},
