@@ -7,19 +7,14 @@
 #include "../trainer/interrupt.h"
 #include "../trainer/message.h"
 #include "../trainer/progress.h"
+#include "../trainer/recipe.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum task { DENOISE, RECONSTRUCT };
 static const char *const tasks[] = {[DENOISE] = "denoise", [RECONSTRUCT] = "reconstruct", NULL};
-
-static const char *const presets[] = { /* the names of cae_preset_name, which main holds them to */
-    [CAE_PRESET_REFERENCE] = "reference", [CAE_PRESET_TUNED] = "tuned",
-    [CAE_PRESET_RESIDUAL] = "residual", [CAE_PRESET_QUALITY] = "quality",
-    [CAE_PRESET_COMPRESS] = "compress", NULL};
 
 static const struct argument arguments[] = {
     {"data", "PATH", ARGUMENT_NAME, FIELD(data), "a directory or a .npy", 0, 0,
@@ -29,7 +24,7 @@ static const struct argument arguments[] = {
      "denoise or reconstruct", tasks},
     {"preset", "NAME", ARGUMENT_CHOICE, FIELD(preset),
      "reference, tuned, residual, quality or compress", 0, 0,
-     "network and recipe (denoise: residual, reconstruct: tuned)", presets},
+     "network and recipe (denoise: residual, reconstruct: tuned)", recipe_presets},
     {"epochs", "N", ARGUMENT_WHOLE, FIELD(epochs), "a whole number from 1 to 1000000", 1, 1000000,
      "passes over the images (the preset's number of samples)", NULL},
     {"batch", "N", ARGUMENT_WHOLE, FIELD(batch), "a whole number from 1 to 65536", 1, 65536,
@@ -56,10 +51,8 @@ struct training {
     struct call *call;
     struct data train, test;
     int32_t preset;
-    int64_t epochs;
     double sigma;
-    cae_optimizer_options optimizer_options;
-    cae_trainer_options options;
+    struct recipe recipe;
     cae_optimizer *optimizer;
     cae_trainer *trainer;
     cae_model *learned; /* to be saved: the average, where the recipe keeps one */
@@ -84,76 +77,26 @@ static bool usage_is_right(const struct settings *s)
 
 /* --- Setting up ------------------------------------------------------------------------------ */
 
-static cae_status make_model(struct training *t)
-{
-    cae_context *context = t->call->context;
-    int32_t channels = 0;
-    cae_spec *spec = NULL;
-    cae_status status;
-
-    cae_dataset_shape(&channels, NULL, NULL, t->train.dataset);
-    status = cae_spec_create(&spec, context);
-    if (!status)
-        status = cae_spec_add_preset(spec, t->preset, channels, 0);
-    if (!status)
-        status = cae_model_create(&t->call->model, context, spec, (uint64_t)t->call->settings.seed);
-    cae_spec_destroy(spec);
-    return status;
-}
-
-static int64_t steps_of(const struct training *t)
-{
-    const int64_t images = cae_dataset_count(t->train.dataset), batch = t->options.batch;
-
-    return t->epochs * ((images + batch - 1) / batch);
-}
-
-/* Another batch than the preset's makes another number of steps: its schedule is stretched. */
-static void set_batch(struct training *t)
-{
-    const double before = (double)steps_of(t);
-
-    t->options.batch = (int32_t)t->call->settings.batch;
-    const double stretch = (double)steps_of(t) / before;
-    t->options.warmup_steps = (int64_t)floor((double)t->options.warmup_steps * stretch);
-    t->options.decay_steps = (int64_t)ceil((double)t->options.decay_steps * stretch);
-}
-
-static cae_status choose_options(struct training *t)
-{
-    const struct settings *s = &t->call->settings;
-    const int64_t images = cae_dataset_count(t->train.dataset);
-    cae_status status;
-
-    t->epochs = s->epochs > 0 ? s->epochs : cae_preset_epochs(t->preset, images);
-    cae_optimizer_options_init(&t->optimizer_options, sizeof t->optimizer_options);
-    cae_trainer_options_init(&t->options, sizeof t->options);
-    status = cae_preset_options(&t->optimizer_options, &t->options, t->call->context, t->preset, images,
-                                t->epochs);
-    if (status)
-        return status;
-    if (s->batch > 0)
-        set_batch(t);
-    if (s->lr > 0)
-        t->optimizer_options.learning_rate = s->lr;
-    t->options.seed = (uint64_t)s->seed;
-    t->sigma = s->task == RECONSTRUCT ? 0 : s->sigma > 0 ? s->sigma : 0.1;
-    t->options.noise_sigma = t->sigma;
-    t->options.noise_sigma_max = s->sigma_max > 0 ? s->sigma_max : 0;
-    return CAE_OK;
-}
-
 static bool set_up(struct training *t)
 {
-    cae_status status = choose_options(t);
+    const struct settings *s = &t->call->settings;
+    struct wishes wishes = {
+        .preset = t->preset, .epochs = s->epochs, .batch = s->batch, .seed = s->seed, .lr = s->lr,
+        .sigma_max = s->sigma_max};
+    int32_t channels = 0;
+    cae_status status;
 
+    t->sigma = s->task == RECONSTRUCT ? 0 : s->sigma > 0 ? s->sigma : 0.1;
+    wishes.sigma = t->sigma;
+    status = recipe_choose(&t->recipe, t->call->context, &wishes, cae_dataset_count(t->train.dataset));
+    cae_dataset_shape(&channels, NULL, NULL, t->train.dataset);
     if (!status)
-        status = make_model(t);
+        status = recipe_model(&t->call->model, t->call->context, &wishes, channels);
     if (!status)
-        status = cae_optimizer_create(&t->optimizer, t->call->model, &t->optimizer_options);
+        status = cae_optimizer_create(&t->optimizer, t->call->model, &t->recipe.optimizer);
     if (!status)
         status = cae_trainer_create(&t->trainer, t->call->model, t->optimizer, t->train.dataset,
-                                    &t->options);
+                                    &t->recipe.trainer);
     return !status || fail_status(t->call->context, status, "cannot set up training");
 }
 
@@ -161,7 +104,7 @@ static bool set_up(struct training *t)
 
 static int64_t images_in_step(const struct training *t)
 {
-    const int64_t steps = cae_trainer_steps_per_epoch(t->trainer), batch = t->options.batch;
+    const int64_t steps = cae_trainer_steps_per_epoch(t->trainer), batch = t->recipe.trainer.batch;
 
     return t->progress.step % steps != 0
                ? batch : cae_dataset_count(t->train.dataset) - (steps - 1) * batch;
@@ -194,10 +137,10 @@ static bool train(struct training *t)
     bool good = true;
 
     cae_progress_init(&t->progress, sizeof t->progress);
-    progress_begin(&progress, t->epochs, cae_trainer_steps_per_epoch(t->trainer),
+    progress_begin(&progress, t->recipe.epochs, cae_trainer_steps_per_epoch(t->trainer),
                    t->call->settings.quiet || t->call->settings.json);
     interrupt_begin();
-    while (good && t->progress.epoch < t->epochs && !interrupt_signal())
+    while (good && t->progress.epoch < t->recipe.epochs && !interrupt_signal())
         good = take_step(t, &progress);
     interrupt_end();
     progress_end(&progress);
@@ -209,15 +152,6 @@ static bool train(struct training *t)
 static const char *optimizer_name(int32_t kind)
 {
     return kind == CAE_OPTIMIZER_ADAM ? "adam" : kind == CAE_OPTIMIZER_ADAMW ? "adamw" : "sgd";
-}
-
-static const char *loss_name(int32_t loss)
-{
-    static const char *const names[] = {
-        [CAE_LOSS_MSE] = "mse", [CAE_LOSS_L1] = "l1", [CAE_LOSS_HUBER] = "huber",
-        [CAE_LOSS_CHARBONNIER] = "charbonnier"};
-
-    return loss >= 0 && loss < COUNT(names) ? names[loss] : "unknown";
 }
 
 /* The command as it was given, for a shell; to be freed. */
@@ -245,16 +179,16 @@ static json_t *describe(const struct training *t)
     json_t *figures = quality_describe(&t->quality, t->sigma);
     json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:f, s:s, s:o, s:I, s:o}",
                             "command", output_text(command ? command : "cae train"),
-                            "task", tasks[t->call->settings.task], "preset", presets[t->preset],
+                            "task", tasks[t->call->settings.task], "preset", recipe_presets[t->preset],
                             "dataset", t->train.kind,
                             "train_images", (json_int_t)cae_dataset_count(t->train.dataset),
                             "epochs", (json_int_t)t->progress.epoch,
-                            "steps", (json_int_t)t->progress.step, "batch", (int)t->options.batch,
-                            "optimizer", optimizer_name(t->optimizer_options.kind),
-                            "learning_rate", t->optimizer_options.learning_rate,
-                            "loss", loss_name(t->options.loss),
-                            "sigma_max", t->options.noise_sigma_max > 0
-                                             ? json_real(t->options.noise_sigma_max) : json_null(),
+                            "steps", (json_int_t)t->progress.step, "batch", (int)t->recipe.trainer.batch,
+                            "optimizer", optimizer_name(t->recipe.optimizer.kind),
+                            "learning_rate", t->recipe.optimizer.learning_rate,
+                            "loss", recipe_loss_name(&t->recipe),
+                            "sigma_max", t->recipe.trainer.noise_sigma_max > 0
+                                             ? json_real(t->recipe.trainer.noise_sigma_max) : json_null(),
                             "seed", (json_int_t)t->call->settings.seed,
                             "final_train_loss", output_real(t->progress.epoch_loss));
 
@@ -323,7 +257,7 @@ static int perform(struct training *t)
     if (can_be_written(s->out) && open_context(t->call) &&
         data_open_both(&t->train, &t->test, t->call) && set_up(t) && train(t) && finish(t) && report(t))
         code = EXIT_DONE;
-    if (code == EXIT_DONE && t->progress.epoch < t->epochs) {
+    if (code == EXIT_DONE && t->progress.epoch < t->recipe.epochs) {
         say("interrupted after step %" PRId64 ": %s is the model as it was then", t->progress.step,
             s->out);
         code = EXIT_SIGNAL + interrupt_signal();

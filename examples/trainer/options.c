@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "message.h"
+#include "recipe.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -11,16 +12,11 @@
 static const char *const engines[] = {
     [CAE_ENGINE_AUTO] = "auto", [CAE_ENGINE_GEMM] = "gemm", [CAE_ENGINE_DIRECT] = "direct", NULL};
 
-static const char *const presets[] = { /* the names of cae_preset_name */
-    [CAE_PRESET_REFERENCE] = "reference", [CAE_PRESET_TUNED] = "tuned",
-    [CAE_PRESET_RESIDUAL] = "residual", [CAE_PRESET_QUALITY] = "quality",
-    [CAE_PRESET_COMPRESS] = "compress", NULL};
-
 static const struct argument rows[] = {
     {"data", "DIR", ARGUMENT_NAME, FIELD(data), "a directory", 0, 0,
      "CIFAR-10 in its binary format (the built-in images)", NULL},
     {"preset", "NAME", ARGUMENT_CHOICE, FIELD(preset), "reference, tuned, residual, quality or compress",
-     0, 0, "network and recipe: reference, tuned, residual, quality or compress", presets},
+     0, 0, "network and recipe: reference, tuned, residual, quality or compress", recipe_presets},
     {"epochs", "N", ARGUMENT_WHOLE, FIELD(epochs), "a whole number from 1 to 1000000", 1, 1000000,
      "passes over the training images, in total (10, or what the preset needs)", NULL},
     {"batch", "N", ARGUMENT_WHOLE, FIELD(batch), "a whole number from 1 to 65536", 1, 65536,

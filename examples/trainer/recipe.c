@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+const char *const recipe_presets[] = { /* of cae_preset_name */
+    [CAE_PRESET_REFERENCE] = "reference", [CAE_PRESET_TUNED] = "tuned",
+    [CAE_PRESET_RESIDUAL] = "residual", [CAE_PRESET_QUALITY] = "quality",
+    [CAE_PRESET_COMPRESS] = "compress", NULL};
+
 static int64_t steps_of(int64_t epochs, int64_t images, int64_t batch)
 {
     return epochs * ((images + batch - 1) / batch);
@@ -20,48 +25,39 @@ static void set_batch(struct recipe *recipe, int64_t images, int64_t batch)
     t->decay_steps = (int64_t)ceil((double)t->decay_steps * stretch);
 }
 
-/* The published recipe counts epochs, the others samples. */
-static int64_t epochs_of(const struct options *options, int64_t images)
-{
-    enum { PUBLISHED_EPOCHS = 10 };
-
-    if (options->epochs)
-        return options->epochs;
-    return options->preset == CAE_PRESET_REFERENCE
-               ? PUBLISHED_EPOCHS : cae_preset_epochs((int32_t)options->preset, images);
-}
-
-cae_status recipe_choose(struct recipe *recipe, cae_context *context, const struct options *options,
+cae_status recipe_choose(struct recipe *recipe, cae_context *context, const struct wishes *wishes,
                          int64_t images)
 {
     cae_status status;
 
-    recipe->epochs = epochs_of(options, images);
+    recipe->epochs = wishes->epochs > 0 ? wishes->epochs
+                                        : cae_preset_epochs((int32_t)wishes->preset, images);
     cae_optimizer_options_init(&recipe->optimizer, sizeof recipe->optimizer);
     cae_trainer_options_init(&recipe->trainer, sizeof recipe->trainer);
     status = cae_preset_options(&recipe->optimizer, &recipe->trainer, context,
-                                (int32_t)options->preset, images, recipe->epochs);
+                                (int32_t)wishes->preset, images, recipe->epochs);
     if (status)
         return status;
-    if (options->batch)
-        set_batch(recipe, images, options->batch);
-    if (options->lr > 0)
-        recipe->optimizer.learning_rate = options->lr;
-    recipe->trainer.seed = (uint64_t)options->seed;
-    recipe->trainer.noise_sigma = options->sigma;
+    if (wishes->batch > 0)
+        set_batch(recipe, images, wishes->batch);
+    if (wishes->lr > 0)
+        recipe->optimizer.learning_rate = wishes->lr;
+    recipe->trainer.seed = (uint64_t)wishes->seed;
+    recipe->trainer.noise_sigma = fmax(wishes->sigma, 0);
+    recipe->trainer.noise_sigma_max = fmax(wishes->sigma_max, 0);
     return CAE_OK;
 }
 
-cae_status recipe_model(cae_model **out, cae_context *context, const struct options *options,
+cae_status recipe_model(cae_model **out, cae_context *context, const struct wishes *wishes,
                         int32_t channels)
 {
     cae_spec *spec = NULL;
     cae_status status = cae_spec_create(&spec, context);
 
     if (!status)
-        status = cae_spec_add_preset(spec, (int32_t)options->preset, channels, 0);
+        status = cae_spec_add_preset(spec, (int32_t)wishes->preset, channels, 0);
     if (!status)
-        status = cae_model_create(out, context, spec, (uint64_t)options->seed);
+        status = cae_model_create(out, context, spec, (uint64_t)wishes->seed);
     cae_spec_destroy(spec);
     return status;
 }

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PUBLISHED_EPOCHS = 10 };
+
 /* --- What a run stands on --------------------------------------------------------------------- */
 
 static bool open_context(struct run *run)
@@ -47,12 +49,16 @@ static bool set_up_training(struct run *run)
 {
     struct recipe *recipe = &run->recipe;
     int32_t channels = 0;
-    cae_status status = recipe_choose(recipe, run->context, &run->options,
-                                      cae_dataset_count(run->train));
+    const struct options *o = &run->options;
+    const struct wishes wishes = {
+        .preset = o->preset, .batch = o->batch, .seed = o->seed, .lr = o->lr, .sigma = o->sigma,
+        /* the published recipe counts epochs, the others samples */
+        .epochs = o->epochs || o->preset != CAE_PRESET_REFERENCE ? o->epochs : PUBLISHED_EPOCHS};
+    cae_status status = recipe_choose(recipe, run->context, &wishes, cae_dataset_count(run->train));
 
     cae_dataset_shape(&channels, NULL, NULL, run->train);
     if (!status)
-        status = recipe_model(&run->model, run->context, &run->options, channels);
+        status = recipe_model(&run->model, run->context, &wishes, channels);
     if (!status)
         status = cae_optimizer_create(&run->optimizer, run->model, &recipe->optimizer);
     if (!status)
