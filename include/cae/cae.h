@@ -92,7 +92,8 @@ enum cae_status_code {
     CAE_ERR_FORMAT = -6,      /**< a file that was read and is not what it should be */
     CAE_ERR_NUMERIC = -7,     /**< a loss, gradient, parameter or output that is not finite */
     CAE_ERR_UNSUPPORTED = -8, /**< valid, but not in this build */
-    CAE_ERR_NAME = -9         /**< no parameter of that name */
+    CAE_ERR_NAME = -9,        /**< no parameter of that name */
+    CAE_ERR_PEER = -10        /**< another rank of the group failed, differs, or is not heard of */
 };
 
 /** A short English text for a status: "out of memory". Static; never NULL. */
@@ -802,6 +803,9 @@ typedef struct cae_progress {
     double epoch_loss;    /**< mean per image since the epoch began */
     double learning_rate; /**< used in the step just taken */
     double gradient_norm; /**< L2, before clipping */
+    int32_t stop;         /**< 1 when a rank had called cae_trainer_request_stop before the step just
+                               taken: the same on all ranks of a group */
+    uint32_t reserved;    /**< 0 */
 } cae_progress;
 
 /** Zero the first `size` bytes and set their size: pass sizeof(cae_progress). */
@@ -861,6 +865,73 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
  * and the average's decay may be changed on purpose: they are not in the file, and a rate set by
  * cae_optimizer_set_learning_rate has to be set again. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
+
+/** @} */
+
+/** @defgroup group Groups: one training by many processes
+ *
+ * Each process, a rank of a group, has a trainer of its own with the same model, optimizer, dataset
+ * and options, and joins it to the group. A batch is then shared out: each rank computes the
+ * gradients of some of its blocks of images, a sum over all ranks brings them together, and every
+ * rank makes the same update. `batch` and all that follows from it, such as steps, epochs and the
+ * images that cae_progress counts, are those of the group: N ranks do what one would do alone.
+ *
+ * The library does not know what connects the ranks. It asks for one thing, the sum of an array
+ * over all of them; libcae_mpi, a library of its own with <cae/mpi.h>, has it of MPI. docs/scaling.md
+ * says what it costs.
+ *
+ * Calls marked collective are made by all ranks, in the same order; each returns on all of them,
+ * with CAE_OK on all of them or on none: a rank that fails takes part in the sum and says so, and
+ * the others return CAE_ERR_PEER with a text that names it.
+ * @{ */
+
+/** Add up `count` values over all ranks of a group, in place: afterwards every rank has the same sums,
+ * to the bit. Returns 0, or anything else when that failed, such as when a rank is not heard of
+ * for too long: then the group is done for. Called on the thread of the collective call, with the
+ * same `count` on all ranks. The order of additions is free: where bits matter, all but one of the
+ * values that meet are -0. */
+typedef int32_t (*cae_sum_fn)(void *user, float *values, size_t count);
+
+/** How the gradients of a step are added up. */
+enum cae_reduction {
+    CAE_REDUCTION_DETERMINISTIC = 0, /**< in the order of one process: the same bits for any number
+                                          of ranks, at most 16 and one for each block of 8 images of
+                                          the batch (of 1, in batches below 8). A step sums as many
+                                          gradients as one process keeps apart, up to 16 */
+    CAE_REDUCTION_NATIVE = 1         /**< on each rank first, then as the sum function does it: one
+                                          gradient a step, at most one rank for each block of the
+                                          batch. The bits depend on the number of ranks */
+};
+
+/** A rank's place in its group; comments begin with the default. */
+typedef struct cae_group_options {
+    uint32_t size;     /**< sizeof(cae_group_options) */
+    int32_t rank;      /**< 0; this one, below `ranks` */
+    int32_t ranks;     /**< 1; in all */
+    int32_t reduction; /**< CAE_REDUCTION_DETERMINISTIC */
+    cae_sum_fn sum;    /**< NULL; what connects the ranks. It must work until the trainer is gone */
+    void *user;        /**< NULL; for `sum` */
+} cae_group_options;
+
+/** Write the defaults of the first `size` bytes: pass sizeof(cae_group_options). */
+cae_status cae_group_options_init(cae_group_options *options, uint32_t size);
+
+/** Join a trainer to a group. Collective, as from then on are cae_trainer_step, cae_trainer_epoch,
+ * cae_trainer_save and cae_trainer_resume; a second time is CAE_ERR_ARGUMENT.
+ *
+ * What must be equal is compared: the library's version and its BLAS, the instruction set, the
+ * engine, the model and its parameters, the optimizer and its state, the trainer's options and where
+ * it stands, and the dataset, of which up to 1,024 images are read. CAE_ERR_PEER names the first rank
+ * that differs from rank 0, and what it has. Threads may be as many on each rank as it likes. Equal
+ * instruction sets on unequal machines are to be had by cae_context_options.cpu.
+ *
+ * CAE_ERR_OPTIONS when the batch has fewer blocks than there are ranks to work on them. */
+cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *options);
+
+/** Ask for an end of training, on any rank, at any time between two calls: the next step says so in
+ * cae_progress.stop on all ranks, and cae_trainer_epoch, which it ends, returns CAE_STOPPED on all of
+ * them. In a group, a callback of cae_trainer_epoch that asks to stop has called this. */
+cae_status cae_trainer_request_stop(cae_trainer *trainer);
 
 /** @} */
 

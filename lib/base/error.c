@@ -24,6 +24,7 @@ const char *cae_status_string(cae_status status)
     case CAE_ERR_NUMERIC: return "value is not finite";
     case CAE_ERR_UNSUPPORTED: return "not supported by this build";
     case CAE_ERR_NAME: return "no such name";
+    case CAE_ERR_PEER: return "another rank failed";
     default: return "unknown status";
     }
 }
