@@ -74,6 +74,10 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "augment is %d, expected a sum of enum cae_augment, and reserved2 must be "
                          "0", (int)o->augment);
+    if (o->shuffle_window < 0 || (o->shuffle_window > 0 && !o->shuffle))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "shuffle_window is %" PRId64 ", expected 0 or more, and 0 without shuffle",
+                         o->shuffle_window);
     return cae__schedule_check(context, o);
 }
 
@@ -110,6 +114,7 @@ struct cae__workspace {
     float *target;   /* [length][lanes]; the input itself when there is no noise */
     float *gradient, *spare;
     float *scratch;
+    void *room;      /* for the bytes of a block's images, where they come from files */
     float *buffers[]; /* input, then the output of every stage */
 };
 
@@ -131,7 +136,8 @@ static uint64_t workspace_floats(const cae_trainer *trainer)
     uint64_t floats = header_floats(plan) + 2 * padded(plan->stages[0].in_length);
     for (int i = 0; i < plan->count; i++)
         floats += padded(plan->stages[i].out_length);
-    return floats + 2 * padded(plan->longest) + padded(scratch_floats(trainer));
+    return floats + 2 * padded(plan->longest) + padded(scratch_floats(trainer)) +
+           cae__dataset_room(trainer->dataset, plan->lanes) / sizeof(float);
 }
 
 static float *take(float **free_floats, uint64_t floats)
@@ -159,6 +165,7 @@ static struct cae__workspace *workspace_create(const cae_trainer *trainer)
     w->gradient = take(&next, plan->longest);
     w->spare = take(&next, plan->longest);
     w->scratch = take(&next, scratch_floats(trainer));
+    w->room = next;
     return w;
 }
 
@@ -205,8 +212,10 @@ static cae_status allocate(cae_trainer *trainer)
     trainer->slot_gradients = cae__multiply(&floats, slots, parameters)
                                   ? cae__alloc(context, floats, sizeof(float)) : NULL;
     trainer->slot_losses = cae__alloc(context, slots, sizeof(double));
+    trainer->slot_unread = cae__alloc(context, slots, sizeof(int64_t));
     trainer->gradient = cae__alloc_zero(context, parameters, sizeof(float));
-    if (!trainer->slot_gradients || !trainer->slot_losses || !trainer->gradient)
+    if (!trainer->slot_gradients || !trainer->slot_losses || !trainer->slot_unread ||
+        !trainer->gradient)
         return cae__fail_memory(context);
     status = cae__average_create(trainer);
     return status == CAE_OK ? ensure_workspaces(trainer) : status;
@@ -288,6 +297,7 @@ void cae_trainer_destroy(cae_trainer *trainer)
     cae__free(context, trainer->workspaces);
     cae__free(context, trainer->slot_gradients);
     cae__free(context, trainer->slot_losses);
+    cae__free(context, trainer->slot_unread);
     cae__free(context, trainer->gradient);
     cae__average_destroy(trainer);
     cae__plan_finish(&trainer->plan, context);
@@ -320,8 +330,9 @@ static double weight_of_window(const cae_trainer *trainer)
     return trainer->options.ssim_weight * (double)s->height * (double)s->width / windows;
 }
 
-/* Sum of the loss over a block; its gradient is added to `gradient`. */
-static double run_block(const struct batch *batch, int64_t block, float *gradient,
+/* Sum of the loss over a block; its gradient is added to `gradient`. Neither where `unread` names an
+ * image that cannot be read. */
+static double run_block(int64_t *unread, const struct batch *batch, int64_t block, float *gradient,
                         struct cae__workspace *w)
 {
     const cae_trainer *trainer = batch->trainer;
@@ -329,7 +340,11 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
     const int64_t start = block * plan->lanes, left = batch->count - start;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
-    cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes, used);
+    cae__visit_announce(trainer, batch->first + start, used);
+    *unread = cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes,
+                              used, w->room);
+    if (*unread != CAE__ALL_READ)
+        return 0.0;
     cae__plan_forward(plan, w->buffers, w->scratch);
     const struct cae__kernels *kernels = trainer->handle.context->kernels;
     const float *y = w->buffers[plan->count];
@@ -353,11 +368,13 @@ static void run_slot(void *job, int64_t slot, int worker)
     const size_t parameters = trainer->model->parameter_count;
     const int64_t blocks = cae__plan_blocks(&trainer->plan, batch->count);
     float *gradient = trainer->slot_gradients + (size_t)slot * parameters;
+    int64_t *unread = &trainer->slot_unread[slot];
     double loss = 0.0;
 
+    *unread = CAE__ALL_READ;
     memset(gradient, 0, parameters * sizeof *gradient);
-    for (int64_t block = slot; block < blocks; block += trainer->slots)
-        loss += run_block(batch, block, gradient, trainer->workspaces[worker]);
+    for (int64_t block = slot; block < blocks && *unread == CAE__ALL_READ; block += trainer->slots)
+        loss += run_block(unread, batch, block, gradient, trainer->workspaces[worker]);
     trainer->slot_losses[slot] = loss;
 }
 
@@ -397,16 +414,27 @@ static void clip(float *gradient, size_t count, double norm, double most)
         gradient[i] = (float)(gradient[i] * factor);
 }
 
-/* The first image of a batch that holds a value that is not finite, with its noise; -1
- * when all are. */
-static int64_t find_bad_image(const struct batch *batch)
+/* A status with its text when a slot met an image that cannot be read: the data is at fault. */
+static cae_status check_read(const cae_trainer *trainer)
+{
+    for (int slot = 0; slot < trainer->slots; slot++)
+        if (trainer->slot_unread[slot] != CAE__ALL_READ)
+            return cae__dataset_explain(trainer->handle.context, trainer->dataset,
+                                        trainer->slot_unread[slot]);
+    return CAE_OK;
+}
+
+/* The first image of a batch that holds a value that is not finite, with its noise, or cannot be
+ * read any more; -1 when there is none. */
+static int64_t find_bad_image(bool *unread, const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
     const cae_dataset *d = trainer->dataset;
     float *input = trainer->workspaces[0]->buffers[0], *target = trainer->workspaces[0]->target;
     for (int64_t i = 0; i < batch->count; i++) {
-        cae__visit_load(input, target, trainer, batch->first + i, 1, 1);
-        if (!cae__all_finite(input, d->length))
+        *unread = cae__visit_load(input, target, trainer, batch->first + i, 1, 1,
+                                  trainer->workspaces[0]->room) != CAE__ALL_READ;
+        if (*unread || !cae__all_finite(input, d->length))
             return cae__visit_at(trainer, batch->first + i).image;
     }
     return -1;
@@ -417,7 +445,10 @@ static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, do
                              double norm)
 {
     const cae_context *context = trainer->handle.context;
-    const int64_t step = trainer->now.step + 1, image = find_bad_image(batch);
+    bool unread = false;
+    const int64_t step = trainer->now.step + 1, image = find_bad_image(&unread, batch);
+    if (unread)
+        return cae__dataset_explain(context, trainer->dataset, image);
     if (image >= 0)
         return cae__fail(context, CAE_ERR_NUMERIC,
                          "step %" PRId64 ": image %" PRId64 " has a value that is not finite", step,
@@ -501,6 +532,9 @@ static cae_status take_step(cae_trainer *trainer)
     struct batch batch = {trainer, trainer->now.position, left < most ? left : most};
     cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
     cae__parallel(context, trainer->slots, run_slot, &batch);
+    status = check_read(trainer);
+    if (status != CAE_OK)
+        return status;
     cae__parallel(context, (int64_t)((parameters + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_chunk,
                   trainer);
     fenv_t host;
