@@ -625,6 +625,72 @@ START_TEST(too_many_files)
 }
 END_TEST
 
+/* What calls on such datasets ask for: each request refused once, and the call is as if it had not been. */
+enum { GET, EVALUATE, CALIBRATE, TRAIN, CALLS };
+
+static cae_status make_call(int which, cae_dataset *dataset, cae_model *model)
+{
+    static float image[3072];
+    cae_optimizer *optimizer = NULL;
+    cae_trainer *trainer = NULL;
+    cae_evaluation e;
+    cae_status status;
+
+    ck_assert_int_eq(cae_evaluation_init(&e, sizeof e), CAE_OK);
+    if (which == GET)
+        return cae_dataset_get(image, 3072, dataset, 40);
+    if (which == EVALUATE)
+        return cae_model_evaluate(&e, model, NULL, dataset, NULL);
+    if (which == CALIBRATE)
+        return cae_model_calibrate(NULL, model, NULL, dataset, 0.5, NULL);
+    status = cae_optimizer_create(&optimizer, model, NULL);
+    if (status == CAE_OK)
+        status = cae_trainer_create(&trainer, model, optimizer, dataset, NULL);
+    if (status == CAE_OK)
+        status = cae_trainer_step(NULL, trainer);
+    cae_trainer_destroy(trainer);
+    cae_optimizer_destroy(optimizer);
+    return status;
+}
+
+START_TEST(without_memory)
+{
+    long refused = 0;
+
+    for (cae_status status = CAE_ERR_MEMORY; status != CAE_OK; refused++) {
+        cae_context *by = heap_context(&heap, 1);
+        cae_dataset *dataset = open_kind(by, CIFAR, true);
+        cae_model *model = model_for(by, dataset);
+
+        heap_fail(&heap, refused, false);
+        status = make_call(_i, dataset, model);
+        heap_fail(&heap, -1, false);
+        if (status != CAE_OK) {
+            ck_assert_int_eq(status, CAE_ERR_MEMORY);
+            assert_ok(by, make_call(_i, dataset, model));
+        }
+        cae_model_destroy(model);
+        cae_dataset_destroy(dataset);
+        cae_context_destroy(by);
+    }
+    ck_assert_int_ge(refused, _i == GET ? 2 : 3);
+}
+END_TEST
+
+/* Once it has begun, a trainer asks for nothing, whatever comes from disk. */
+START_TEST(steps_take_no_memory)
+{
+    struct training t = train_on(context, open_kind(context, CIFAR, true), 7);
+
+    take_steps(context, &t, 1);
+    heap_fail(&heap, 0, true);
+    take_steps(context, &t, 6);
+    ck_assert(!heap_failed(&heap));
+    heap_fail(&heap, -1, false);
+    finish(&t);
+}
+END_TEST
+
 /* --- Options ---------------------------------------------------------------------------------- */
 
 START_TEST(memory_belongs_to_files)
@@ -1018,6 +1084,8 @@ int main(void)
     tcase_add_loop_test(failing, files_that_change_in_training, 0, WAYS_TO_FAIL);
     tcase_add_test(failing, files_that_go_away);
     tcase_add_test(failing, too_many_files);
+    tcase_add_loop_test(failing, without_memory, 0, CALLS);
+    tcase_add_test(failing, steps_take_no_memory);
     tcase_add_test(options, memory_belongs_to_files);
     tcase_add_test(options, arrays_that_cannot_stay);
     tcase_add_test(options, a_window_that_is_none);
