@@ -229,8 +229,28 @@ fault('schedule-cosine', 'training/schedule.c', 'the cosine goes up again after 
 fault('trainer-epoch', 'training/visit.c', 'every epoch is shuffled alike',
       'o->seed, (uint64_t)trainer->now.epoch);', 'o->seed, 0);', 'trainer visit checkpoint')
 fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone',
-      'block < blocks; block += trainer->slots)', 'block < trainer->slots; block += trainer->slots)',
-      'trainer engines')
+      'block += trainer->deal.slots)\n        loss +=', 'block += blocks)\n        loss +=', 'trainer engines')
+fault('group-nothing', 'training/group.c', 'who has nothing to say says 0', '#define NOTHING (-0.0f)',
+      '#define NOTHING 0.0f', 'group')
+fault('group-own', 'training/group.c', "others' slots keep the last sum", 'if (mine == CAE_OK && is_own(trainer, slot)) {',
+      'if (mine == CAE_OK) {', 'group')
+fault('group-pieces', 'training/group.c', 'a loss passes as two floats', 'enum { PIECES = 3 };',
+      'enum { PIECES = 2 };', 'group')
+fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
+      'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group')
+fault('group-broken', 'training/group.c', 'a group that is lost is asked again', 'g->broken = true;',
+      'g->broken = false;', 'group')
+fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed',
+      "if (!is_row(g->table + rank * count, count) ||\n            g->table[rank * count] != 1.0f)",
+      'if (!is_row(g->table + rank * count, 0))', 'group')
+fault('group-stop', 'training/trainer.c', 'a request to stop is kept for ever',
+      'trainer->stop_requested = trainer->stop_requested && !trainer->stop_seen;', '', 'group')
+fault('group-parity', 'training/group.c', 'the last byte of an odd file is lost', 'size / 2 + size % 2', 'size / 2', 'group')
+fault('identity-last', 'training/identity.c', 'the last image is not looked at', '(d->count - 1) / (samples - 1)',
+      '(d->count - 2) / (samples - 1)', 'group')
+fault('identity-drift', 'training/trainer.c', 'ranks that drift apart go on',
+      'if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)',
+      'if (status != CAE_OK && trainer->group.joined && trainer->progress.epoch_done)', 'group')
 fault('trainer-clip', 'training/trainer.c', 'short gradients are clipped, too',
       'if (most == 0.0 || factor >= 1.0)', 'if (most == 0.0)', 'trainer')
 fault('trainer-last-batch', 'training/trainer.c', "the last batch's mean is over a full one",
