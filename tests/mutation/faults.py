@@ -230,8 +230,6 @@ fault('trainer-epoch', 'training/visit.c', 'every epoch is shuffled alike',
       'o->seed, (uint64_t)trainer->now.epoch);', 'o->seed, 0);', 'trainer visit checkpoint')
 fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone',
       'block += trainer->deal.slots)\n        loss +=', 'block += blocks)\n        loss +=', 'trainer engines')
-fault('group-nothing', 'training/group.c', 'who has nothing to say says 0', '#define NOTHING (-0.0f)',
-      '#define NOTHING 0.0f', 'group')
 fault('group-own', 'training/group.c', "others' slots keep the last sum", 'if (mine == CAE_OK && is_own(trainer, slot)) {',
       'if (mine == CAE_OK) {', 'group')
 fault('group-pieces', 'training/group.c', 'a loss passes as two floats', 'enum { PIECES = 3 };',
