@@ -221,10 +221,12 @@ class Copy:
             # quick to build: no debugging information, and warnings are not the matter here
             subprocess.run(['meson', 'setup', self.build, self.tree, '-Ddebug=false', '-Doptimization=1',
                             '-Dwarning_level=0', '-Dtools=false'], check=True, stdout=subprocess.DEVNULL)
+        # an older run's build may not know of tests that came since
+        subprocess.run(['ninja', '-C', self.build, 'build.ninja'], check=True, stdout=subprocess.DEVNULL)
+        self.programs = self.find_programs()
         error = self.compile()
         if error:
             sys.exit('mutate.py: the library does not build without a fault\n' + error)
-        self.programs = self.find_programs()                    # after a build that may be an older run's is new
         self.sound = self.fingerprint()
         for test in self.programs:
             failed = '' if test in ABOUT else self.run(test, True)
