@@ -41,7 +41,13 @@ static cae_status sum(const cae_trainer *trainer, float *values, size_t count)
     if (g->broken)
         return cae__fail(trainer->handle.context, CAE_ERR_PEER,
                          "the group has lost a rank before: expected a new one");
-    if (g->options.ranks == 1 || g->options.sum(g->options.user, values, count) == 0)
+    if (g->options.ranks == 1)
+        return CAE_OK;
+    fenv_t host; /* in others, x + -0 is not x: rounding down makes -0 of 0 */
+    cae__checks_begin(&host);
+    const int32_t failed = g->options.sum(g->options.user, values, count);
+    cae__arithmetic_end(&host);
+    if (!failed)
         return CAE_OK;
     g->broken = true;
     return cae__fail(trainer->handle.context, CAE_ERR_PEER,

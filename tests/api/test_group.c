@@ -4,6 +4,7 @@
 
 #include "../common/ranks.h"
 
+#include <fenv.h>
 #include <math.h>
 
 enum { SIDE = 6, PIXELS = SIDE * SIDE };
@@ -146,6 +147,12 @@ static void step_one(void *user, int rank)
     for (int i = 0; i < g->steps && status == CAE_OK; i++)
         status = cae_trainer_step(&m->progress, m->trainer);
     note(m, status);
+}
+
+static void step_rounding_down(void *user, int rank)
+{
+    fesetround(FE_DOWNWARD); /* of this thread, which ends */
+    step_one(user, rank);
 }
 
 static int32_t stop_at_step_2(void *user, const cae_progress *progress)
@@ -326,6 +333,24 @@ START_TEST(native_sums_differ_by_rounding)
     struct bytes state = group_state(&g); /* all ranks' parameters are the same, to the bit */
     bytes_free(&state);
     member_free(&m);
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(a_host_s_rounding_changes_no_bit)
+{
+    struct group g;
+    cae_progress progress;
+    struct bytes expected = alone(&usual, 4, &progress), found;
+
+    group_init(&g, 3, &usual, CAE_REDUCTION_DETERMINISTIC);
+    g.steps = 4;
+    RUN(&g, join_one);
+    RUN(&g, step_rounding_down);
+    found = group_state(&g);
+    assert_same_bytes(found, expected, "rounding down, and to nearest");
+    bytes_free(&found);
+    bytes_free(&expected);
     group_free(&g);
 }
 END_TEST
@@ -882,6 +907,7 @@ int main(void)
     }
     tcase_add_loop_test(same, ranks_come_to_the_same_bits_as_one_process, 0, COUNT(shared));
     tcase_add_loop_test(same, native_sums_differ_by_rounding, 0, COUNT(added));
+    tcase_add_test(same, a_host_s_rounding_changes_no_bit);
     tcase_add_test(same, a_step_is_one_sum);
     tcase_add_test(files, any_number_of_ranks_goes_on);
     tcase_add_test(files, files_that_fail_on_rank_0_fail_on_all);

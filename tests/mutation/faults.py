@@ -232,6 +232,8 @@ fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone
       'block += trainer->deal.slots)\n        loss +=', 'block += blocks)\n        loss +=', 'trainer engines')
 fault('group-own', 'training/group.c', "others' slots keep the last sum", 'if (mine == CAE_OK && is_own(trainer, slot)) {',
       'if (mine == CAE_OK) {', 'group')
+fault('group-environment', 'training/group.c', "sums are made in the host's rounding",
+      'cae__checks_begin(&host);\n    const int32_t failed', 'fegetenv(&host);\n    const int32_t failed', 'group')
 fault('group-pieces', 'training/group.c', 'a loss passes as two floats', 'enum { PIECES = 3 };',
       'enum { PIECES = 2 };', 'group')
 fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
