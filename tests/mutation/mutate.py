@@ -40,7 +40,7 @@ WORK = os.path.join(ROOT, 'build', 'mutation')
 # last three.
 TESTS = ['handles', 'describe', 'onnx', 'pool', 'random', 'preset', 'ssim_loss', 'average', 'system', 'optimizer',
          'metrics', 'json', 'boundaries', 'residual', 'visit', 'spec_model', 'scorer', 'arrays', 'folder', 'group', 'checkpoint',
-         'trainer', 'trouble', 'dataset',
+         'trainer', 'trouble', 'dataset', 'stream',
          'context', 'files', 'noise', 'oom',
          'gemm', 'parity', 'engines', 'layers']
 LONG = {'parity', 'engines'}                # which CAE_TEST_QUICK shortens
