@@ -728,6 +728,58 @@ START_TEST(a_rank_without_memory_fails_the_step_on_all)
 }
 END_TEST
 
+/* 150 images of bytes as a NumPy file, of which the last `missing` bytes are not there. */
+static void write_npy(const char *path, long missing)
+{
+    unsigned char file[128 + 150 * PIXELS] = "\x93NUMPY\x01\x00\x76\x00"
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (150, 1, 6, 6), }";
+
+    for (int i = 10; i < 128; i++)
+        if (file[i] == 0)
+            file[i] = ' ';
+    file[127] = '\n';
+    random_bytes(3, file + 128, 150 * PIXELS);
+    write_file(path, file, sizeof file - (size_t)missing);
+}
+
+/* Each rank reads its own images only; what it cannot read fails the step on all. */
+START_TEST(a_rank_that_cannot_read_fails_the_step_on_all)
+{
+    const cae_trainer_options o = training(&usual);
+    const char *paths[3];
+    char name[16];
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    for (int i = 0; i < 3; i++) {
+        struct member *m = &g.member[i];
+        cae_dataset_options bounded;
+        snprintf(name, sizeof name, "images %d", i);
+        paths[i] = in_directory(name);
+        write_npy(paths[i], 0);
+        cae_trainer_destroy(m->trainer);
+        cae_dataset_destroy(m->dataset);
+        assert_ok(m->context, cae_dataset_options_init(&bounded, sizeof bounded));
+        bounded.memory = 1;
+        assert_ok(m->context, cae_dataset_open_npy(&m->dataset, m->context, paths[i], &bounded));
+        assert_ok(m->context, cae_trainer_create(&m->trainer, m->model, m->optimizer, m->dataset,
+                                                 &o));
+    }
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    write_npy(paths[1], 150 * PIXELS); /* into the file that it has open */
+    ranks_run(&g.ranks, step_one, &g);
+    all_failed(&g, 1, CAE_ERR_IO, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "images 1"));
+    write_npy(paths[1], 0);
+    RUN(&g, step_one);
+    struct bytes state = group_state(&g);
+    bytes_free(&state);
+    group_free(&g);
+}
+END_TEST
+
 START_TEST(a_rank_that_is_gone_ends_the_group)
 {
     struct group g;
@@ -920,6 +972,7 @@ int main(void)
     tcase_add_test(differ, groups_that_are_set_up_wrongly_are_refused);
     tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
+    tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
