@@ -337,6 +337,7 @@ START_TEST(native_sums_differ_by_rounding)
 }
 END_TEST
 
+/* A sum that finds the caller's rounding fails. */
 START_TEST(a_host_s_rounding_changes_no_bit)
 {
     struct group g;
