@@ -405,6 +405,35 @@ START_TEST(any_number_of_ranks_goes_on)
 }
 END_TEST
 
+/* Two bytes travel at a time. A header may end in spaces, and so a file be of odd length. */
+START_TEST(a_file_of_odd_length_arrives_whole)
+{
+    struct shape other = usual;
+    cae_progress progress;
+    struct bytes even = alone(&usual, 2, &progress), odd = bytes_new(NULL, even.size + 1), found;
+    struct group g;
+    size_t header = 8;
+
+    other.seed = 1000;
+    for (int i = 0; i < 8; i++)
+        header += (size_t)even.data[i] << 8 * i;
+    memcpy(odd.data, even.data, header);
+    odd.data[header] = ' ';
+    memcpy(odd.data + header + 1, even.data + header, even.size - header);
+    odd.data[0]++; /* the length of a padded header does not end in 255 */
+    ck_assert_uint_eq(odd.size % 2, 1);
+    group_init(&g, 3, &other, 0);
+    g.path = in_directory("odd");
+    write_file(g.path, odd.data, odd.size);
+    RUN(&g, join_one);
+    RUN(&g, resume_one);
+    found = group_state(&g);
+    assert_same_bytes(found, even, "resumed from a file of odd length");
+    bytes_free(&even), bytes_free(&odd), bytes_free(&found);
+    group_free(&g);
+}
+END_TEST
+
 START_TEST(files_that_fail_on_rank_0_fail_on_all)
 {
     struct group g;
@@ -963,6 +992,7 @@ int main(void)
     tcase_add_test(same, a_host_s_rounding_changes_no_bit);
     tcase_add_test(same, a_step_is_one_sum);
     tcase_add_test(files, any_number_of_ranks_goes_on);
+    tcase_add_test(files, a_file_of_odd_length_arrives_whole);
     tcase_add_test(files, files_that_fail_on_rank_0_fail_on_all);
     tcase_add_test(stop, a_request_to_stop_reaches_all_at_one_step);
     tcase_add_test(stop, a_callback_that_stops_stops_all);
