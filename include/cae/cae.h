@@ -913,8 +913,8 @@ cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 /** Add up `count` values over all ranks of a group, in place: afterwards every rank has the same sums,
  * to the bit. Returns 0, or anything else when that failed, such as when a rank is not heard of
  * for too long: then the group is done for. Called on the thread of the collective call, with the
- * same `count` on all ranks. The order of additions is free: where bits matter, all but one of the
- * values that meet are -0. */
+ * same `count` on all ranks, in the default floating-point environment; it must return. The order of
+ * additions is free: where bits matter, all but one of the values that meet are -0. */
 typedef int32_t (*cae_sum_fn)(void *user, float *values, size_t count);
 
 /** How the gradients of a step are added up. */

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cae/cae.h>
 
@@ -25,9 +26,13 @@ static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, i
                 m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
 }
 
-static const char *blas_name(void)
+/* Its name and version, and the processor it found. The rest of the text is written anew at every call,
+ * into one place of OpenBLAS's own, for all threads: these two words come out the same each time. */
+static void blas_name(char *text, size_t capacity)
 {
-    return openblas_get_config();
+    const char *config = openblas_get_config(), *first = strchr(config, ' ');
+    const size_t length = first ? (size_t)(first - config) + 1 + strcspn(first + 1, " ") : 0;
+    snprintf(text, capacity, "%.*s %s", (int)length, config, openblas_get_corename());
 }
 
 #else
@@ -66,9 +71,9 @@ static void product(enum cae__transpose a_op, enum cae__transpose b_op, int m, i
         }
 }
 
-static const char *blas_name(void)
+static void blas_name(char *text, size_t capacity)
 {
-    return "built-in products (no BLAS)";
+    snprintf(text, capacity, "built-in products (no BLAS)");
 }
 
 #endif
@@ -103,10 +108,16 @@ void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n,
     }
 }
 
+size_t cae__build_text(char *text, size_t capacity, const struct cae__kernels *kernels)
+{
+    char blas[128];
+    blas_name(blas, sizeof blas);
+    const int length = snprintf(text, text ? capacity : 0, "libcae %s, %s kernels, %s",
+                                cae_version_string(), kernels->name, blas);
+    return length < 0 ? 0 : (size_t)length;
+}
+
 size_t cae_build_info(char *text, size_t capacity)
 {
-    const int length = snprintf(text, text ? capacity : 0, "libcae %s, %s kernels, %s",
-                                cae_version_string(), cae__kernels_at(CAE_CPU_AUTO)->name,
-                                blas_name());
-    return length < 0 ? 0 : (size_t)length;
+    return cae__build_text(text, capacity, cae__kernels_at(CAE_CPU_AUTO));
 }

@@ -14,4 +14,8 @@ enum cae__transpose { CAE__PLAIN = 0, CAE__TRANSPOSED = 1 };
 void cae__gemm(enum cae__transpose a_op, enum cae__transpose b_op, int m, int n, int k,
                const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
+struct cae__kernels;
+/* cae_build_info for those kernels. */
+size_t cae__build_text(char *text, size_t capacity, const struct cae__kernels *kernels);
+
 #endif

@@ -101,10 +101,8 @@ static cae_status to_bytes(unsigned char **data, size_t *size, const cae_trainer
     return status;
 }
 
-cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
+static cae_status save(const cae_trainer *trainer, const char *path)
 {
-    if (!trainer)
-        return CAE_ERR_ARGUMENT;
     const cae_context *context = trainer->handle.context;
     unsigned char *data;
     size_t size;
@@ -112,6 +110,14 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
     if (status == CAE_OK)
         status = to_bytes(&data, &size, trainer);
     return status == CAE_OK ? cae__file_deliver(context, path, data, size) : status;
+}
+
+cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
+{
+    if (!trainer)
+        return CAE_ERR_ARGUMENT;
+    const bool writes = trainer->group.options.rank == 0;
+    return cae__group_agree(trainer, writes ? save(trainer, path) : CAE_OK);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -275,8 +281,38 @@ static cae_status take_checkpoint(void *target, const void *data, size_t size)
     return status;
 }
 
+/* In a group rank 0 reads, and all take what it has read. */
+static cae_status read_shared(unsigned char **data, size_t *size, const cae_trainer *trainer,
+                              const char *path)
+{
+    const cae_context *context = trainer->handle.context;
+    cae_status status = CAE_OK;
+    if (trainer->group.options.rank == 0)
+        status = cae__path_check(context, path);
+    if (trainer->group.options.rank == 0 && status == CAE_OK)
+        status = cae__file_read(data, size, context, path);
+    status = cae__group_agree(trainer, status);
+    return status == CAE_OK ? cae__group_share(data, size, trainer) : status;
+}
+
+static cae_status resume_group(cae_trainer *trainer, const char *path)
+{
+    const cae_context *context = trainer->handle.context;
+    unsigned char *data = NULL;
+    size_t size = 0;
+    cae_status status = read_shared(&data, &size, trainer, path);
+    if (status == CAE_OK)
+        status = cae__group_agree(
+            trainer, cae__name_file(context, take_checkpoint(trainer, data, size), path));
+    cae__free(context, data);
+    return status;
+}
+
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path)
 {
-    return trainer ? cae__with_file(trainer->handle.context, path, take_checkpoint, trainer)
-                   : CAE_ERR_ARGUMENT;
+    if (!trainer)
+        return CAE_ERR_ARGUMENT;
+    return trainer->group.joined ? resume_group(trainer, path)
+                                 : cae__with_file(trainer->handle.context, path, take_checkpoint,
+                                                  trainer);
 }

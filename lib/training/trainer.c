@@ -173,7 +173,7 @@ static struct cae__workspace *workspace_create(const cae_trainer *trainer)
 static cae_status ensure_workspaces(cae_trainer *trainer)
 {
     const cae_context *context = trainer->handle.context;
-    const int wanted = cae__workers(context, trainer->slots);
+    const int wanted = cae__workers(context, trainer->deal.own);
     if (trainer->workers >= wanted)
         return CAE_OK;
 
@@ -194,30 +194,80 @@ static cae_status ensure_workspaces(cae_trainer *trainer)
     return CAE_OK;
 }
 
+static int64_t most_in_batch(const cae_trainer *trainer)
+{
+    const int64_t count = trainer->dataset->count, batch = trainer->options.batch;
+    return count < batch ? count : batch;
+}
+
+static cae_status too_few_blocks(const cae_context *context, const cae_trainer *trainer, int ranks,
+                                 int64_t most)
+{
+    return cae__fail(context, CAE_ERR_OPTIONS,
+                     "a batch of %" PRId64 " images is work for %" PRId64 " ranks with this "
+                     "reduction, expected at least %d: a larger batch, or fewer ranks",
+                     most_in_batch(trainer), most, ranks);
+}
+
+static int smaller(int64_t a, int b)
+{
+    return a < b ? (int)a : b;
+}
+
+cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
+                            const cae_group_options *group)
+{
+    const cae_context *context = trainer->handle.context;
+    const int ranks = group->ranks;
+    const bool native = group->reduction == CAE_REDUCTION_NATIVE;
+    const int64_t blocks = cae__plan_blocks(&trainer->plan, most_in_batch(trainer));
+    *deal = (struct cae__deal){.slots = smaller(blocks, MOST_SLOTS)};
+    if (ranks > (native ? blocks : deal->slots))
+        return too_few_blocks(context, trainer, ranks, native ? blocks : deal->slots);
+    if (native) /* as many on each, whatever their number */
+        deal->slots = ranks * smaller((blocks + ranks - 1) / ranks, MOST_SLOTS);
+    deal->own = (deal->slots - group->rank + ranks - 1) / ranks;
+
+    const size_t parameters = trainer->model->parameter_count;
+    const size_t tail = cae__group_tail(native ? 1 : deal->slots);
+    size_t floats;
+    if (cae__multiply(&floats, (size_t)(native ? deal->own : deal->slots), parameters) &&
+        floats <= SIZE_MAX - tail)
+        deal->slot_gradients = cae__alloc(context, floats + tail, sizeof(float));
+    deal->slot_losses = cae__alloc_zero(context, (size_t)deal->slots, sizeof(double));
+    deal->slot_unread = cae__alloc(context, (size_t)deal->slots, sizeof(int64_t));
+    deal->gradient = cae__alloc_zero(context, parameters + tail, sizeof(float));
+    return deal->slot_gradients && deal->slot_losses && deal->slot_unread && deal->gradient
+               ? CAE_OK
+               : cae__fail_memory(context);
+}
+
+void cae__deal_destroy(struct cae__deal *deal, const cae_context *context)
+{
+    cae__free(context, deal->slot_gradients);
+    cae__free(context, deal->slot_losses);
+    cae__free(context, deal->slot_unread);
+    cae__free(context, deal->gradient);
+}
+
+void cae__deal_take(cae_trainer *trainer, struct cae__deal *deal)
+{
+    memcpy(deal->gradient, trainer->deal.gradient,
+           trainer->model->parameter_count * sizeof(float));
+    cae__deal_destroy(&trainer->deal, trainer->handle.context);
+    trainer->deal = *deal;
+}
+
 static cae_status allocate(cae_trainer *trainer)
 {
     const cae_context *context = trainer->handle.context;
     const cae_dataset *d = trainer->dataset;
-    const cae_trainer_options *o = &trainer->options;
-    const int64_t most = d->count < o->batch ? d->count : o->batch;
     cae_status status = cae__plan_init(&trainer->plan, context, trainer->model, CAE_PART_WHOLE,
-                                       d->height, d->width, most, true);
-    if (status != CAE_OK)
-        return status;
-
-    const int64_t blocks = cae__plan_blocks(&trainer->plan, most);
-    trainer->slots = blocks < MOST_SLOTS ? (int)blocks : MOST_SLOTS;
-    const size_t parameters = trainer->model->parameter_count, slots = (size_t)trainer->slots;
-    size_t floats;
-    trainer->slot_gradients = cae__multiply(&floats, slots, parameters)
-                                  ? cae__alloc(context, floats, sizeof(float)) : NULL;
-    trainer->slot_losses = cae__alloc(context, slots, sizeof(double));
-    trainer->slot_unread = cae__alloc(context, slots, sizeof(int64_t));
-    trainer->gradient = cae__alloc_zero(context, parameters, sizeof(float));
-    if (!trainer->slot_gradients || !trainer->slot_losses || !trainer->slot_unread ||
-        !trainer->gradient)
-        return cae__fail_memory(context);
-    status = cae__average_create(trainer);
+                                       d->height, d->width, most_in_batch(trainer), true);
+    if (status == CAE_OK)
+        status = cae__deal_create(&trainer->deal, trainer, &trainer->group.options);
+    if (status == CAE_OK)
+        status = cae__average_create(trainer);
     return status == CAE_OK ? ensure_workspaces(trainer) : status;
 }
 
@@ -278,6 +328,7 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
     trainer->ssim = cae__ssim_of(dataset->channels, dataset->height, dataset->width,
                                  cae_dataset_range(dataset));
     trainer->progress = no_progress;
+    cae__group_leave(trainer); /* alone */
     status = allocate(trainer);
     if (status != CAE_OK) {
         cae_trainer_destroy(trainer);
@@ -295,10 +346,8 @@ void cae_trainer_destroy(cae_trainer *trainer)
     for (int i = 0; i < trainer->workers; i++)
         cae__free(context, trainer->workspaces[i]);
     cae__free(context, trainer->workspaces);
-    cae__free(context, trainer->slot_gradients);
-    cae__free(context, trainer->slot_losses);
-    cae__free(context, trainer->slot_unread);
-    cae__free(context, trainer->gradient);
+    cae__deal_destroy(&trainer->deal, context);
+    cae__group_leave(trainer);
     cae__average_destroy(trainer);
     cae__plan_finish(&trainer->plan, context);
     cae__dataset_release((cae_dataset *)trainer->dataset); /* the reference is ours to give back */
@@ -361,21 +410,37 @@ static double run_block(int64_t *unread, const struct batch *batch, int64_t bloc
     return loss;
 }
 
-static void run_slot(void *job, int64_t slot, int worker)
+/* Gradients of a native reduction lie together, those of the other kind in the order of slots. */
+static size_t place_of(const cae_trainer *trainer, int64_t own)
+{
+    const cae_group_options *group = &trainer->group.options;
+    return (size_t)(group->reduction == CAE_REDUCTION_NATIVE ? own : group->rank + own * group->ranks);
+}
+
+static void run_slot(void *job, int64_t own, int worker)
 {
     const struct batch *batch = job;
     const cae_trainer *trainer = batch->trainer;
-    const size_t parameters = trainer->model->parameter_count;
+    const cae_group_options *group = &trainer->group.options;
+    const size_t parameters = trainer->model->parameter_count, place = place_of(trainer, own);
     const int64_t blocks = cae__plan_blocks(&trainer->plan, batch->count);
-    float *gradient = trainer->slot_gradients + (size_t)slot * parameters;
-    int64_t *unread = &trainer->slot_unread[slot];
+    float *gradient = trainer->deal.slot_gradients + place * parameters;
+    int64_t *unread = &trainer->deal.slot_unread[place];
     double loss = 0.0;
 
     *unread = CAE__ALL_READ;
     memset(gradient, 0, parameters * sizeof *gradient);
-    for (int64_t block = slot; block < blocks && *unread == CAE__ALL_READ; block += trainer->slots)
+    for (int64_t block = group->rank + own * group->ranks; block < blocks && *unread == CAE__ALL_READ;
+         block += trainer->deal.slots)
         loss += run_block(unread, batch, block, gradient, trainer->workspaces[worker]);
-    trainer->slot_losses[slot] = loss;
+    trainer->deal.slot_losses[place] = loss;
+}
+
+/* The slots that are here: all, or those to be added up before they meet the other ranks'. */
+static int slots_here(const cae_trainer *trainer)
+{
+    return trainer->group.options.reduction == CAE_REDUCTION_NATIVE ? trainer->deal.own
+                                                                    : trainer->deal.slots;
 }
 
 static void reduce_chunk(void *job, int64_t chunk, int worker)
@@ -386,14 +451,21 @@ static void reduce_chunk(void *job, int64_t chunk, int worker)
     const size_t first = (size_t)chunk * REDUCE_CHUNK;
     const size_t end = parameters - first < REDUCE_CHUNK ? parameters : first + REDUCE_CHUNK;
     const size_t count = end - first;
-    float *sum = trainer->gradient + first;
+    float *sum = trainer->deal.gradient + first;
 
-    memcpy(sum, trainer->slot_gradients + first, count * sizeof *sum);
-    for (int slot = 1; slot < trainer->slots; slot++) {
-        const float *part = trainer->slot_gradients + (size_t)slot * parameters + first;
+    memcpy(sum, trainer->deal.slot_gradients + first, count * sizeof *sum);
+    for (int slot = 1; slot < slots_here(trainer); slot++) {
+        const float *part = trainer->deal.slot_gradients + (size_t)slot * parameters + first;
         for (size_t i = 0; i < count; i++)
             sum[i] += part[i];
     }
+}
+
+static void reduce(cae_trainer *trainer)
+{
+    const size_t parameters = trainer->model->parameter_count;
+    cae__parallel(trainer->handle.context,
+                  (int64_t)((parameters + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_chunk, trainer);
 }
 
 static double norm_of(const float *values, size_t count)
@@ -417,38 +489,87 @@ static void clip(float *gradient, size_t count, double norm, double most)
 /* A status with its text when a slot met an image that cannot be read: the data is at fault. */
 static cae_status check_read(const cae_trainer *trainer)
 {
-    for (int slot = 0; slot < trainer->slots; slot++)
-        if (trainer->slot_unread[slot] != CAE__ALL_READ)
-            return cae__dataset_explain(trainer->handle.context, trainer->dataset,
-                                        trainer->slot_unread[slot]);
+    for (int own = 0; own < trainer->deal.own; own++) {
+        const int64_t image = trainer->deal.slot_unread[place_of(trainer, own)];
+        if (image != CAE__ALL_READ)
+            return cae__dataset_explain(trainer->handle.context, trainer->dataset, image);
+    }
     return CAE_OK;
 }
 
-/* The first image of a batch that holds a value that is not finite, with its noise, or cannot be
- * read any more; -1 when there is none. */
-static int64_t find_bad_image(bool *unread, const struct batch *batch)
+/* Whether this rank computes the image at that place of a batch. */
+static bool is_own(const cae_trainer *trainer, int64_t place)
+{
+    const int64_t slot = place / trainer->plan.lanes % trainer->deal.slots;
+    return slot % trainer->group.options.ranks == trainer->group.options.rank;
+}
+
+/* Where in a batch, on this rank, is the first image that holds a value that is not finite, with its
+ * noise; -1 when all are. `unread` becomes an image that cannot be read any more. */
+static int64_t find_bad_place(int64_t *unread, const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
     const cae_dataset *d = trainer->dataset;
     float *input = trainer->workspaces[0]->buffers[0], *target = trainer->workspaces[0]->target;
     for (int64_t i = 0; i < batch->count; i++) {
+        if (!is_own(trainer, i))
+            continue;
         *unread = cae__visit_load(input, target, trainer, batch->first + i, 1, 1,
-                                  trainer->workspaces[0]->room) != CAE__ALL_READ;
-        if (*unread || !cae__all_finite(input, d->length))
-            return cae__visit_at(trainer, batch->first + i).image;
+                                  trainer->workspaces[0]->room);
+        if (*unread != CAE__ALL_READ)
+            return -1;
+        if (!cae__all_finite(input, d->length))
+            return i;
     }
     return -1;
 }
 
+/* The image of the first such place on any rank; -1 when there is none. */
+static cae_status agree_on_bad_image(int64_t *image, const struct batch *batch)
+{
+    const cae_trainer *trainer = batch->trainer;
+    int64_t unread = CAE__ALL_READ;
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    int64_t place = find_bad_place(&unread, batch);
+    cae__arithmetic_end(&host);
+    cae_status status = CAE_OK;
+    if (unread != CAE__ALL_READ)
+        status = cae__dataset_explain(trainer->handle.context, trainer->dataset, unread);
+    status = cae__group_agree(trainer, status);
+    if (status == CAE_OK && trainer->group.joined)
+        status = cae__group_least(&place, trainer, place);
+    if (status != CAE_OK)
+        return status;
+    *image = place < 0 ? -1 : cae__visit_at(trainer, batch->first + place).image;
+    return CAE_OK;
+}
+
+/* What a step has come to, of which not all may be finite. */
+struct outcome {
+    double loss, norm;
+};
+
+static struct outcome outcome_of(const struct batch *batch)
+{
+    const cae_trainer *trainer = batch->trainer;
+    double loss = 0.0;
+    for (int slot = 0; slot < slots_here(trainer); slot++)
+        loss += trainer->deal.slot_losses[slot];
+    return (struct outcome){
+        .loss = loss / values_of(batch),
+        .norm = norm_of(trainer->deal.gradient, trainer->model->parameter_count)};
+}
+
 /* The data is at fault, and then the model is not, or the last update was. */
-static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, double loss,
-                             double norm)
+static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, struct outcome o)
 {
     const cae_context *context = trainer->handle.context;
-    bool unread = false;
-    const int64_t step = trainer->now.step + 1, image = find_bad_image(&unread, batch);
-    if (unread)
-        return cae__dataset_explain(context, trainer->dataset, image);
+    const int64_t step = trainer->now.step + 1;
+    int64_t image;
+    const cae_status status = agree_on_bad_image(&image, batch);
+    if (status != CAE_OK)
+        return status;
     if (image >= 0)
         return cae__fail(context, CAE_ERR_NUMERIC,
                          "step %" PRId64 ": image %" PRId64 " has a value that is not finite", step,
@@ -462,7 +583,7 @@ static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, do
     }
     return cae__fail(context, CAE_ERR_NUMERIC,
                      "step %" PRId64 ": the loss is %g and the gradient's norm %g, expected finite "
-                     "values; %s", step, fabs(loss), fabs(norm), /* no "-nan" */
+                     "values; %s", step, fabs(o.loss), fabs(o.norm), /* no "-nan" */
                      undone ? "the update before was taken back" : "nothing was updated");
 }
 
@@ -480,6 +601,8 @@ static void advance(cae_trainer *trainer, int64_t images, double loss, double no
     p->epoch_loss = now->loss_sum / (double)now->position;
     p->learning_rate = rate;
     p->gradient_norm = norm;
+    p->stop = trainer->stop_seen;
+    trainer->stop_requested = trainer->stop_requested && !trainer->stop_seen;
     if (p->epoch_done) {
         now->epoch++;
         now->position = 0;
@@ -490,57 +613,70 @@ static void advance(cae_trainer *trainer, int64_t images, double loss, double no
 }
 
 /* Once the gradient is there. */
-static cae_status update(cae_trainer *trainer, const struct batch *batch)
+static cae_status update(cae_trainer *trainer, const struct batch *batch, struct outcome found)
 {
     const cae_context *context = trainer->handle.context;
     const cae_trainer_options *o = &trainer->options;
-    const size_t parameters = trainer->model->parameter_count;
 
-    double loss = 0.0;
-    for (int slot = 0; slot < trainer->slots; slot++)
-        loss += trainer->slot_losses[slot];
-    loss /= values_of(batch);
-    const double norm = norm_of(trainer->gradient, parameters);
-    if (!isfinite(loss) || !isfinite(norm))
-        return not_finite(trainer, batch, loss, norm);
-
-    clip(trainer->gradient, parameters, norm, o->clip_norm);
+    clip(trainer->deal.gradient, trainer->model->parameter_count, found.norm, o->clip_norm);
     const double rate = trainer->optimizer->options.learning_rate *
                         cae__schedule_factor(o, trainer->now.step);
-    if (!cae__optimizer_update(trainer->optimizer, trainer->gradient, rate, trainer->number))
+    if (!cae__optimizer_update(trainer->optimizer, trainer->deal.gradient, rate, trainer->number))
         return cae__fail(context, CAE_ERR_NUMERIC,
                          "step %" PRId64 ": the update with learning rate %g and a gradient of "
                          "norm %g is not finite; nothing was updated", trainer->now.step + 1,
-                         rate, norm);
+                         rate, found.norm);
     cae__average_update(trainer);
     trainer->before = trainer->now;
     trainer->progress_before = trainer->progress;
-    advance(trainer, batch->count, loss, norm, rate);
+    advance(trainer, batch->count, found.loss, found.norm, rate);
     return CAE_OK;
+}
+
+/* Gradients and losses of this rank's blocks. */
+static cae_status compute(cae_trainer *trainer, struct batch *batch)
+{
+    const cae_status status = ensure_workspaces(trainer);
+    if (status != CAE_OK)
+        return status;
+    cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
+    cae__parallel(trainer->handle.context, trainer->deal.own, run_slot, batch);
+    return check_read(trainer);
+}
+
+/* Slots become the gradient: on this rank before the sum over all of them, or on each after it. */
+static cae_status bring_together(cae_trainer *trainer, cae_status status)
+{
+    const bool native = trainer->group.options.reduction == CAE_REDUCTION_NATIVE;
+    trainer->stop_seen = trainer->stop_requested;
+    if (native && status == CAE_OK)
+        reduce(trainer);
+    if (trainer->group.joined)
+        status = cae__group_step(trainer, status);
+    if (!native && status == CAE_OK)
+        reduce(trainer);
+    return status;
 }
 
 static cae_status take_step(cae_trainer *trainer)
 {
-    cae_status status = ensure_workspaces(trainer);
-    if (status != CAE_OK)
-        return status;
-    cae_context *context = trainer->handle.context;
-    const size_t parameters = trainer->model->parameter_count;
     const int64_t left = trainer->dataset->count - trainer->now.position;
     const int64_t most = trainer->options.batch;
-
     struct batch batch = {trainer, trainer->now.position, left < most ? left : most};
-    cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
-    cae__parallel(context, trainer->slots, run_slot, &batch);
-    status = check_read(trainer);
+    cae_status status = bring_together(trainer, compute(trainer, &batch));
     if (status != CAE_OK)
         return status;
-    cae__parallel(context, (int64_t)((parameters + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_chunk,
-                  trainer);
     fenv_t host;
     cae__arithmetic_begin(&host);
-    status = update(trainer, &batch);
+    const struct outcome found = outcome_of(&batch);
+    const bool finite = isfinite(found.loss) && isfinite(found.norm);
+    if (finite)
+        status = update(trainer, &batch, found);
     cae__arithmetic_end(&host);
+    if (!finite)
+        return not_finite(trainer, &batch, found);
+    if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)
+        status = cae__identity_of_parameters(trainer);
     return status;
 }
 
@@ -576,6 +712,11 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
             const cae_progress copy = trainer->progress;
             stop = callback(user, &copy) != 0;
         }
+        if (stop && trainer->group.joined) { /* all at once, a step later */
+            trainer->stop_requested = true;
+            stop = false;
+        }
+        stop = stop || (status == CAE_OK && trainer->progress.stop);
     } while (status == CAE_OK && !stop && trainer->now.epoch == epoch);
     if (status != CAE_OK)
         return status;
@@ -605,6 +746,6 @@ cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer)
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name)
 {
-    return trainer ? cae__model_copy_out(values, count, trainer->model, trainer->gradient, name)
+    return trainer ? cae__model_copy_out(values, count, trainer->model, trainer->deal.gradient, name)
                    : CAE_ERR_ARGUMENT;
 }

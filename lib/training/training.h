@@ -52,6 +52,25 @@ struct cae__cursor {
     double loss_sum;  /* of them, each image's mean loss */
 };
 
+/* The blocks of a batch are dealt out to a fixed number of slots, each with a gradient of its own:
+ * block b goes to slot b mod slots. Slots are added up in order, so the number of threads changes no
+ * bit; nor does that of ranks, to which slots are dealt in turn: slot s is rank s mod ranks'. A
+ * native reduction adds up `own` slots on each rank first, and keeps no others. */
+struct cae__deal {
+    int slots, own;
+    float *slot_gradients; /* [slots, or own][parameters], and then the tail of group.c */
+    double *slot_losses;   /* [slots] */
+    int64_t *slot_unread;  /* [slots]: CAE__ALL_READ, or an image that could not be read */
+    float *gradient;       /* [parameters], their sum, and then that tail in native ones */
+};
+
+/* For a trainer that is alone `ranks` is 1. */
+struct cae__group {
+    cae_group_options options;
+    bool joined, broken;
+    float *table; /* [ranks + 1][CAE__IDENTITY], see cae__group_table */
+};
+
 struct cae_trainer {
     struct cae__handle handle;
     cae_model *model;
@@ -67,13 +86,10 @@ struct cae_trainer {
     struct cae__workspace **workspaces; /* one per worker, see trainer.c */
     int workers;
 
-    /* The blocks of a batch are dealt out to a fixed number of slots, each with a gradient of its
-     * own; slots are added up in order, so the number of threads changes no bit. */
-    int slots;
-    float *slot_gradients;   /* [slots][parameters] */
-    double *slot_losses;     /* [slots] */
-    int64_t *slot_unread;    /* [slots]: CAE__ALL_READ, or an image that could not be read */
-    float *gradient;         /* [parameters], their sum */
+    struct cae__deal deal;
+    struct cae__group group;
+    bool stop_requested; /* on this rank, and not yet seen by a step */
+    bool stop_seen;      /* by the step that is being taken, on some rank */
 
     struct cae__cursor now;
     cae_progress progress;
@@ -112,6 +128,42 @@ void cae__average_destroy(cae_trainer *trainer);
 void cae__average_update(cae_trainer *trainer);
 /* The two copies change places: takes the last update back. */
 void cae__average_exchange(cae_trainer *trainer);
+
+/* --- Group, see group.c ----------------------------------------------------------------------- */
+
+/* The deal of a trainer in a group; CAE_ERR_OPTIONS when there is not enough for all ranks. */
+cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
+                            const cae_group_options *group);
+void cae__deal_destroy(struct cae__deal *deal, const cae_context *context);
+/* In place of the one it had; the last gradient stays. */
+void cae__deal_take(cae_trainer *trainer, struct cae__deal *deal);
+/* Floats that go with the gradients of `slots` slots. */
+size_t cae__group_tail(int slots);
+
+/* `mine` where it is a failure; CAE_ERR_PEER when another rank's is. Alone, `mine`. */
+cae_status cae__group_agree(const cae_trainer *trainer, cae_status mine);
+/* After it, slots or the gradient, and the losses, are those of all ranks; or the verdict. */
+cae_status cae__group_step(cae_trainer *trainer, cae_status mine);
+/* Every rank's row of `count` whole numbers below 65536, at most CAE__IDENTITY, the first of them 1:
+ * group.table is [ranks][count] then. */
+cae_status cae__group_table(const cae_trainer *trainer, const float *row, size_t count);
+/* The least of all ranks' values but for negative ones, which are none: -1. */
+cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value);
+/* Rank 0's bytes on all ranks; on the others they are a block for cae__free, also on failure. */
+cae_status cae__group_share(unsigned char **data, size_t *size, const cae_trainer *trainer);
+void cae__group_leave(cae_trainer *trainer);
+
+/* A number of 64 bits in a row. */
+#define CAE__ROW_NUMBER 4
+void cae__row_put(float *row, uint64_t value);
+uint64_t cae__row_get(const float *row);
+
+/* identity.c: a row that says all that must be equal on all ranks, and a look at those of all. */
+#define CAE__IDENTITY 256
+cae_status cae__identity(float *row, const cae_trainer *trainer);
+cae_status cae__identity_compare(const cae_trainer *trainer);
+/* CAE_ERR_PEER unless all ranks have the same parameters. Collective. */
+cae_status cae__identity_of_parameters(const cae_trainer *trainer);
 
 /* CAE_ERR_SHAPE unless the model maps the dataset's images onto their own shape. */
 cae_status cae__check_fit(const cae_context *context, const cae_model *model,

@@ -363,6 +363,11 @@ static cae_status resume_trainer(struct world *w)
     return cae_trainer_resume(w->trainer, in_directory("checkpoint"));
 }
 
+static cae_status join(struct world *w)
+{
+    return cae_trainer_join(w->trainer, NULL);
+}
+
 /* --- Other ways through the same calls --- */
 
 /* What is too large to keep, as a number: FNV-1a of its bytes. */
@@ -834,6 +839,10 @@ static const struct call {
     {"cae_trainer_save", save_trainer, 3, NULL, false},
     {"cae_trainer_average", average, 4, NULL, false},
     {"cae_trainer_resume", resume_trainer, 2, NULL, false},
+    {"cae_trainer_join", join, 6, NULL, false},
+    {"cae_trainer_step, in a group", take_step, 0, join, false},
+    {"cae_trainer_save, in a group", save_trainer, 3, join, false},
+    {"cae_trainer_resume, in a group", resume_trainer, 3, join, false},
     {"cae_model_forward, large", forward_large, 3, NULL, false},
     {"cae_model_forward, large and strided", forward_large_strided, 3, NULL, false},
     {"cae_model_forward, strided", forward_strided, 2, NULL, false},

@@ -253,6 +253,19 @@ static cae_status psnr(struct world *w)
     return cae_psnr(&out, w->context, inputs, inputs + 9, 9, 2);
 }
 
+static cae_status init_group_options(struct world *w)
+{
+    cae_group_options options;
+
+    (void)w;
+    return cae_group_options_init(&options, sizeof options);
+}
+
+static cae_status request_stop(struct world *w)
+{
+    return cae_trainer_request_stop(w->trainer);
+}
+
 static cae_status set_rate(struct world *w)
 {
     return cae_optimizer_set_learning_rate(w->optimizer, 0.5);
@@ -421,6 +434,8 @@ static const struct call quiet_calls[] = {
     QUIET("cae_array_to_planes", to_planes),
     QUIET("cae_dataset_skipped", skipped),
     QUIET("cae_folder_options_init", init_folder_options),
+    QUIET("cae_group_options_init", init_group_options),
+    QUIET("cae_trainer_request_stop", request_stop),
     QUIET("cae_trainer_destroy", destroy_trainer),
     QUIET("cae_dataset_destroy", destroy_dataset),
     QUIET("cae_optimizer_destroy", destroy_optimizer),

@@ -229,8 +229,27 @@ fault('schedule-cosine', 'training/schedule.c', 'the cosine goes up again after 
 fault('trainer-epoch', 'training/visit.c', 'every epoch is shuffled alike',
       'count, o->seed, (uint64_t)epoch)', 'count, o->seed, 0)', 'trainer visit checkpoint')
 fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone',
-      'block < blocks && *unread', 'block < trainer->slots && *unread',
-      'trainer engines')
+      'block += trainer->deal.slots)\n        loss +=', 'block += blocks)\n        loss +=', 'trainer engines')
+fault('group-own', 'training/group.c', "others' slots keep the last sum", 'if (mine == CAE_OK && is_own(trainer, slot)) {',
+      'if (mine == CAE_OK) {', 'group')
+fault('group-environment', 'training/group.c', "sums are made in the host's rounding",
+      'cae__checks_begin(&host);\n    const int32_t failed', 'fegetenv(&host);\n    const int32_t failed', 'group')
+fault('group-pieces', 'training/group.c', 'a loss passes as two floats', 'enum { PIECES = 3 };',
+      'enum { PIECES = 2 };', 'group')
+fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
+      'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group')
+fault('group-broken', 'training/group.c', 'a group that is lost is asked again', 'g->broken = true;',
+      'g->broken = false;', 'group')
+fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed',
+      "if (!is_row(g->table + rank * count, count) ||\n            g->table[rank * count] != 1.0f)",
+      'if (!is_row(g->table + rank * count, 0))', 'group')
+fault('group-stop', 'training/trainer.c', 'a request to stop is kept for ever',
+      'trainer->stop_requested = trainer->stop_requested && !trainer->stop_seen;', '', 'group')
+fault('group-parity', 'training/group.c', 'the last byte of an odd file is lost', 'size / 2 + size % 2', 'size / 2', 'group')
+fault('identity-last', 'training/identity.c', 'the last image is not looked at', 'last = d->count - 1, gaps', 'last = d->count - 2, gaps', 'group')
+fault('identity-drift', 'training/trainer.c', 'ranks that drift apart go on',
+      'if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)',
+      'if (status != CAE_OK && trainer->group.joined && trainer->progress.epoch_done)', 'group')
 fault('trainer-clip', 'training/trainer.c', 'short gradients are clipped, too',
       'if (most == 0.0 || factor >= 1.0)', 'if (most == 0.0)', 'trainer')
 fault('trainer-last-batch', 'training/trainer.c', "the last batch's mean is over a full one",
@@ -490,7 +509,7 @@ fault('stream-room', 'data/dataset.c', 'two images of a block share their room',
 fault('stream-fits', 'data/dataset.c', 'what fits exactly stays on disk',
       '(uint64_t)images <= (uint64_t)o->memory / bytes', '(uint64_t)images < (uint64_t)o->memory / bytes', 'stream')
 fault('stream-step', 'training/trainer.c', 'a step goes on without the images that cannot be read',
-      'if (trainer->slot_unread[slot] != CAE__ALL_READ)', 'if (trainer->slot_unread[slot] == INT64_MAX)', 'stream')
+      'if (image != CAE__ALL_READ)', 'if (image == INT64_MAX)', 'stream')
 fault('stream-evaluate', 'training/evaluate.c', 'images that cannot be read are judged as zeros',
       'if (e->figures[i - e->first].unread)', 'if (0)', 'stream')
 fault('stream-part', 'training/evaluate.c', 'each part begins the sum anew',

@@ -18,7 +18,8 @@ enum cae_status_code {
     CAE_ERR_FORMAT = -6,
     CAE_ERR_NUMERIC = -7,
     CAE_ERR_UNSUPPORTED = -8,
-    CAE_ERR_NAME = -9
+    CAE_ERR_NAME = -9,
+    CAE_ERR_PEER = -10
 };
 
 const char *cae_status_string(cae_status status);
@@ -307,6 +308,8 @@ typedef struct cae_progress {
     double epoch_loss;
     double learning_rate;
     double gradient_norm;
+    int32_t stop;
+    uint32_t reserved;
 } cae_progress;
 
 cae_status cae_progress_init(cae_progress *progress, uint32_t size);

@@ -30,6 +30,7 @@ class Status(IntEnum):
     NUMERIC = lib.CAE_ERR_NUMERIC
     UNSUPPORTED = lib.CAE_ERR_UNSUPPORTED
     NAME = lib.CAE_ERR_NAME
+    PEER = lib.CAE_ERR_PEER
 
 
 class LogLevel(IntEnum):

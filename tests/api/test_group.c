@@ -1,0 +1,1018 @@
+/* test_group.c - one training by many ranks comes to what one process comes to; what fails or differs on
+ * one rank ends the call on all of them. The ranks are threads, see common/ranks.h. */
+#include "api.h"
+
+#include "../common/ranks.h"
+
+#include <fenv.h>
+#include <math.h>
+
+enum { SIDE = 6, PIXELS = SIDE * SIDE };
+
+/* --- A rank and what it trains ------------------------------------------------------------------- */
+
+struct shape {
+    int64_t images;
+    int32_t batch;
+    uint64_t seed; /* of the weights */
+    int32_t kind;
+    int32_t engine;
+    double rate;
+};
+
+static const struct shape usual = {.images = 150, .batch = 64, .seed = 5,
+                                   .kind = CAE_OPTIMIZER_ADAM, .rate = 0.02};
+
+struct member {
+    struct heap heap;
+    cae_context *context;
+    cae_model *model;
+    cae_optimizer *optimizer;
+    cae_dataset *dataset;
+    cae_trainer *trainer;
+    cae_status status; /* of what it did last, with the text of an error */
+    char text[512];
+    cae_progress progress;
+};
+
+static cae_trainer_options training(const struct shape *shape)
+{
+    cae_trainer_options options;
+
+    ck_assert_int_eq(cae_trainer_options_init(&options, sizeof options), CAE_OK);
+    options.batch = shape->batch;
+    options.seed = 77;
+    options.noise_sigma = 0.1;
+    options.clip_norm = 0.5;
+    options.average_decay = 0.9;
+    options.augment = CAE_AUGMENT_MIRROR;
+    return options;
+}
+
+static void member_init(struct member *m, const struct shape *shape, int threads)
+{
+    cae_optimizer_options rule;
+    const cae_trainer_options options = training(shape);
+    cae_context_options context;
+
+    memset(m, 0, sizeof *m);
+    m->heap = (struct heap)HEAP;
+    context = heap_options(&m->heap, threads);
+    context.engine = shape->engine;
+    ck_assert_int_eq(cae_context_create(&m->context, &context), CAE_OK);
+    m->model = small_model(m->context, shape->seed);
+    ck_assert_int_eq(cae_optimizer_options_init(&rule, sizeof rule), CAE_OK);
+    rule.kind = shape->kind;
+    rule.learning_rate = shape->rate;
+    assert_ok(m->context, cae_optimizer_create(&m->optimizer, m->model, &rule));
+    m->dataset = float_images(m->context, NULL, shape->images, SIDE);
+    assert_ok(m->context, cae_trainer_create(&m->trainer, m->model, m->optimizer, m->dataset,
+                                             &options));
+    ck_assert_int_eq(cae_progress_init(&m->progress, sizeof m->progress), CAE_OK);
+}
+
+/* With other images, or other options. */
+static void member_remake(struct member *m, const float *images, int64_t count,
+                          const cae_trainer_options *options)
+{
+    cae_trainer_destroy(m->trainer);
+    if (images) {
+        cae_dataset_destroy(m->dataset);
+        m->dataset = float_images(m->context, images, count, SIDE);
+    }
+    assert_ok(m->context, cae_trainer_create(&m->trainer, m->model, m->optimizer, m->dataset,
+                                             options));
+}
+
+static void member_free(struct member *m)
+{
+    cae_trainer_destroy(m->trainer);
+    cae_dataset_destroy(m->dataset);
+    cae_optimizer_destroy(m->optimizer);
+    cae_model_destroy(m->model);
+    cae_context_destroy(m->context);
+    assert_balanced(&m->heap, "a rank");
+}
+
+/* --- Groups of them ------------------------------------------------------------------------------ */
+
+struct group {
+    struct ranks ranks;
+    struct member member[RANKS_MOST];
+    int32_t reduction;
+    int steps;
+    int epochs;
+    const char *path;
+    int stopper; /* the rank whose callback asks to stop, at step 2 */
+};
+
+static void group_init(struct group *g, int ranks, const struct shape *shape, int32_t reduction)
+{
+    memset(g, 0, sizeof *g);
+    ranks_init(&g->ranks, ranks);
+    g->reduction = reduction;
+    g->stopper = -1;
+    for (int i = 0; i < ranks; i++)
+        member_init(&g->member[i], shape, 1 + i % 3);
+}
+
+static void group_free(struct group *g)
+{
+    for (int i = 0; i < g->ranks.count; i++)
+        member_free(&g->member[i]);
+    ranks_finish(&g->ranks);
+}
+
+static void note(struct member *m, cae_status status)
+{
+    m->status = status;
+    snprintf(m->text, sizeof m->text, "%s", cae_context_error(m->context));
+}
+
+static void join_one(void *user, int rank)
+{
+    struct group *g = user;
+    struct member *m = &g->member[rank];
+    const cae_group_options options = ranks_options(&g->ranks, rank, g->reduction);
+
+    note(m, cae_trainer_join(m->trainer, &options));
+}
+
+static void step_one(void *user, int rank)
+{
+    struct group *g = user;
+    struct member *m = &g->member[rank];
+    cae_status status = CAE_OK;
+
+    for (int i = 0; i < g->steps && status == CAE_OK; i++)
+        status = cae_trainer_step(&m->progress, m->trainer);
+    note(m, status);
+}
+
+static void step_rounding_down(void *user, int rank)
+{
+    fesetround(FE_DOWNWARD); /* of this thread, which ends */
+    step_one(user, rank);
+}
+
+static int32_t stop_at_step_2(void *user, const cae_progress *progress)
+{
+    (void)user;
+    return progress->step == 2;
+}
+
+static void epoch_one(void *user, int rank)
+{
+    struct group *g = user;
+    struct member *m = &g->member[rank];
+    cae_status status = CAE_OK;
+
+    for (int i = 0; i < g->epochs && status == CAE_OK; i++)
+        status = cae_trainer_epoch(&m->progress, m->trainer,
+                                   g->stopper == rank ? stop_at_step_2 : NULL, NULL);
+    note(m, status);
+}
+
+static void save_one(void *user, int rank)
+{
+    struct group *g = user;
+
+    note(&g->member[rank], cae_trainer_save(g->member[rank].trainer, rank == 0 ? g->path : NULL));
+}
+
+static void resume_one(void *user, int rank)
+{
+    struct group *g = user;
+
+    note(&g->member[rank], cae_trainer_resume(g->member[rank].trainer, rank == 0 ? g->path : NULL));
+}
+
+static void all_ok(const struct group *g, const char *what)
+{
+    for (int i = 0; i < g->ranks.count; i++)
+        if (g->member[i].status != CAE_OK)
+            ck_abort_msg("%s: rank %d of %d: %d, %s", what, i, g->ranks.count,
+                         (int)g->member[i].status, g->member[i].text);
+}
+
+/* Rank `who` with `status`, the others with CAE_ERR_PEER and a text with `part`. */
+static void all_failed(const struct group *g, int who, cae_status status, const char *part)
+{
+    for (int i = 0; i < g->ranks.count; i++) {
+        const struct member *m = &g->member[i];
+        ck_assert_msg(m->status == (i == who ? status : CAE_ERR_PEER), "rank %d: %d, %s", i,
+                      (int)m->status, m->text);
+        if (i != who)
+            ck_assert_msg(strstr(m->text, part) != NULL, "rank %d says \"%s\", without \"%s\"", i,
+                          m->text, part);
+    }
+}
+
+#define RUN(group, body)                                                                           \
+    do {                                                                                           \
+        ranks_run(&(group)->ranks, body, group);                                                   \
+        all_ok(group, #body);                                                                      \
+    } while (0)
+
+static struct bytes state_of(cae_trainer *trainer, cae_context *context, const char *name)
+{
+    assert_ok(context, cae_trainer_save(trainer, in_directory(name)));
+    return file_bytes(in_directory(name));
+}
+
+/* As the checkpoint says it that rank 0 writes, and the parameters of all. */
+static struct bytes group_state(struct group *g)
+{
+    g->path = in_directory("group state");
+    RUN(g, save_one);
+    for (int i = 1; i < g->ranks.count; i++)
+        assert_same_models(g->member[0].model, g->member[i].model, "ranks");
+    return file_bytes(g->path);
+}
+
+static struct bytes alone(const struct shape *shape, int steps, cae_progress *progress)
+{
+    struct member m;
+    struct bytes state;
+
+    member_init(&m, shape, 2);
+    for (int i = 0; i < steps; i++)
+        assert_ok(m.context, cae_trainer_step(&m.progress, m.trainer));
+    state = state_of(m.trainer, m.context, "alone");
+    *progress = m.progress;
+    member_free(&m);
+    return state;
+}
+
+/* --- The same result ----------------------------------------------------------------------------- */
+
+/* Batches whose blocks cannot be shared out evenly, last ones with fewer blocks than ranks, blocks of one
+ * image; epochs end between. */
+static const struct {
+    int ranks;
+    int64_t images;
+    int32_t batch, engine;
+} shared[] = {
+    {1, 150, 64, 0}, {2, 150, 64, 0}, {3, 150, 64, 0},  {4, 150, 64, 1},   {5, 150, 64, 2},
+    {8, 150, 64, 0}, {8, 65, 64, 0},  {2, 40, 16, 0},   {13, 300, 200, 0}, {16, 300, 128, 0},
+    {2, 9, 2, 0},    {5, 12, 5, 0},   {16, 600, 600, 0}};
+
+START_TEST(ranks_come_to_the_same_bits_as_one_process)
+{
+    struct shape shape = usual;
+    struct group g;
+    cae_progress progress;
+    struct bytes expected, found;
+    const int steps = 7;
+
+    shape.images = shared[_i].images;
+    shape.batch = shared[_i].batch;
+    shape.engine = shared[_i].engine;
+    expected = alone(&shape, steps, &progress);
+    group_init(&g, shared[_i].ranks, &shape, CAE_REDUCTION_DETERMINISTIC);
+    g.steps = steps;
+    RUN(&g, join_one);
+    RUN(&g, step_one);
+    for (int i = 0; i < g.ranks.count; i++)
+        ck_assert_mem_eq(&g.member[i].progress, &progress, sizeof progress);
+    found = group_state(&g);
+    assert_same_bytes(found, expected, "a group's checkpoint and one process's");
+    bytes_free(&found);
+    bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+static const struct {
+    int ranks;
+    int64_t images;
+    int32_t batch;
+} added[] = {{2, 150, 64}, {3, 150, 64}, {8, 150, 64}, {17, 300, 136}, {5, 12, 5}, {2, 700, 600}};
+
+/* Sums in another order: each addition rounds by 6e-8 of a gradient's size, and steps of SGD carry that
+ * on without enlarging it; 1e-6 of the largest parameter is what is promised. */
+START_TEST(native_sums_differ_by_rounding)
+{
+    struct shape shape = usual;
+    struct member m;
+    struct group g;
+    double worst = 0, largest = 0, loss = 0;
+    float a[64], b[64];
+
+    shape.images = added[_i].images;
+    shape.batch = added[_i].batch;
+    shape.kind = CAE_OPTIMIZER_SGD;
+    member_init(&m, &shape, 1);
+    group_init(&g, added[_i].ranks, &shape, CAE_REDUCTION_NATIVE);
+    g.steps = 5;
+    RUN(&g, join_one);
+    RUN(&g, step_one);
+    for (int i = 0; i < g.steps; i++)
+        assert_ok(m.context, cae_trainer_step(&m.progress, m.trainer));
+    for (int i = 0; i < cae_model_tensor_count(m.model); i++) {
+        const char *name = cae_model_tensor_name(m.model, i);
+        int64_t shape4[4];
+        int32_t rank;
+        size_t count = 1;
+        ck_assert_int_eq(cae_model_tensor_shape(shape4, &rank, m.model, name), CAE_OK);
+        for (int k = 0; k < rank; k++)
+            count *= (size_t)shape4[k];
+        assert_ok(m.context, cae_model_get_tensor(a, count, m.model, name));
+        assert_ok(m.context, cae_model_get_tensor(b, count, g.member[0].model, name));
+        for (size_t k = 0; k < count; k++) {
+            worst = fmax(worst, fabs((double)a[k] - (double)b[k]));
+            largest = fmax(largest, fabs((double)a[k]));
+        }
+    }
+    loss = fabs(m.progress.loss - g.member[0].progress.loss) / m.progress.loss;
+    if (test_verbose())
+        printf("%d ranks: %.2g of the largest parameter, loss %.2g\n", added[_i].ranks,
+               worst / largest, loss);
+    ck_assert_double_le(worst, 1e-6 * largest);
+    ck_assert_double_le(loss, 1e-6);
+    struct bytes state = group_state(&g); /* all ranks' parameters are the same, to the bit */
+    bytes_free(&state);
+    member_free(&m);
+    group_free(&g);
+}
+END_TEST
+
+/* A sum that finds the caller's rounding fails. */
+START_TEST(a_host_s_rounding_changes_no_bit)
+{
+    struct group g;
+    cae_progress progress;
+    struct bytes expected = alone(&usual, 4, &progress), found;
+
+    group_init(&g, 3, &usual, CAE_REDUCTION_DETERMINISTIC);
+    g.steps = 4;
+    RUN(&g, join_one);
+    RUN(&g, step_rounding_down);
+    found = group_state(&g);
+    assert_same_bytes(found, expected, "rounding down, and to nearest");
+    bytes_free(&found);
+    bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+/* 39 parameters: 8 slots of a batch of 64, or one gradient; a loss is 3 floats, and there are 3 flags. */
+START_TEST(a_step_is_one_sum)
+{
+    for (int native = 0; native <= 1; native++) {
+        struct group g;
+
+        group_init(&g, 3, &usual, native);
+        RUN(&g, join_one);
+        const long sums = g.ranks.sums;
+        const size_t floats = g.ranks.floats;
+        g.steps = 1;
+        RUN(&g, step_one);
+        ck_assert_int_eq(g.ranks.sums - sums, 1);
+        ck_assert_uint_eq(g.ranks.floats - floats, native ? 39 + 3 + 3 : 8 * (39 + 3) + 3);
+        group_free(&g);
+    }
+}
+END_TEST
+
+/* --- Files --------------------------------------------------------------------------------------- */
+
+START_TEST(any_number_of_ranks_goes_on)
+{
+    static const int numbers[] = {3, 2, 8, 1};
+    struct group g;
+    cae_progress progress;
+    struct bytes expected = alone(&usual, 8, &progress), found;
+
+    for (int i = 0; i < COUNT(numbers); i++) { /* two steps each, ends of epochs between */
+        struct shape other = usual;
+        other.seed = i == 0 ? usual.seed : 1000;
+        group_init(&g, numbers[i], &other, CAE_REDUCTION_DETERMINISTIC);
+        g.path = in_directory("handed on");
+        g.steps = 2;
+        RUN(&g, join_one);
+        if (i > 0)
+            RUN(&g, resume_one);
+        RUN(&g, step_one);
+        g.path = in_directory("handed on");
+        RUN(&g, save_one);
+        group_free(&g);
+    }
+    found = file_bytes(in_directory("handed on"));
+    assert_same_bytes(found, expected, "handed on, and in one go");
+    bytes_free(&found);
+    bytes_free(&expected);
+}
+END_TEST
+
+/* Two bytes travel at a time. A header may end in spaces, and so a file be of odd length. */
+START_TEST(a_file_of_odd_length_arrives_whole)
+{
+    struct shape other = usual;
+    cae_progress progress;
+    struct bytes even = alone(&usual, 2, &progress), odd = bytes_new(NULL, even.size + 1), found,
+                 expected;
+    struct group g;
+    size_t header = 8;
+
+    other.seed = 1000;
+    for (int i = 0; i < 8; i++)
+        header += (size_t)even.data[i] << 8 * i;
+    memcpy(odd.data, even.data, header);
+    odd.data[header] = ' ';
+    memcpy(odd.data + header + 1, even.data + header, even.size - header);
+    odd.data[0]++; /* the length of a padded header does not end in 255 */
+    ck_assert_uint_eq(odd.size % 2, 1);
+    group_init(&g, 3, &other, 0);
+    g.path = in_directory("odd");
+    write_file(g.path, odd.data, odd.size);
+    RUN(&g, join_one);
+    RUN(&g, resume_one);
+    g.steps = 4; /* with all that rank 0 does not write */
+    RUN(&g, step_one);
+    found = group_state(&g);
+    expected = alone(&usual, 6, &progress);
+    assert_same_bytes(found, expected, "resumed from a file of odd length");
+    bytes_free(&even), bytes_free(&odd), bytes_free(&found), bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(files_that_fail_on_rank_0_fail_on_all)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, CAE_REDUCTION_DETERMINISTIC);
+    RUN(&g, join_one);
+    g.path = in_directory("no/such/place");
+    ranks_run(&g.ranks, save_one, &g);
+    all_failed(&g, 0, CAE_ERR_IO, "rank 0 failed");
+    ranks_run(&g.ranks, resume_one, &g);
+    all_failed(&g, 0, CAE_ERR_IO, "rank 0 failed");
+    g.path = in_directory("not a checkpoint");
+    write_file(g.path, "nonsense", 8);
+    ranks_run(&g.ranks, resume_one, &g);
+    for (int i = 0; i < 3; i++) { /* all have read it */
+        ck_assert_int_eq(g.member[i].status, CAE_ERR_FORMAT);
+    }
+    write_file(g.path, "", 0);
+    ranks_run(&g.ranks, resume_one, &g);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(g.member[i].status, CAE_ERR_FORMAT);
+    g.steps = 2; /* and nothing has happened */
+    RUN(&g, step_one);
+    group_free(&g);
+}
+END_TEST
+
+/* --- Stopping ------------------------------------------------------------------------------------ */
+
+START_TEST(a_request_to_stop_reaches_all_at_one_step)
+{
+    struct group g;
+
+    group_init(&g, 4, &usual, CAE_REDUCTION_DETERMINISTIC);
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(g.member[i].progress.stop, 0);
+    ck_assert_int_eq(cae_trainer_request_stop(g.member[2].trainer), CAE_OK);
+    RUN(&g, step_one);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(g.member[i].progress.stop, 1);
+    RUN(&g, step_one);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(g.member[i].progress.stop, 0);
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(a_callback_that_stops_stops_all)
+{
+    struct shape shape = usual;
+    struct group g;
+
+    shape.images = 64 * 6;
+    for (int stopper = 0; stopper < 3; stopper++) {
+        group_init(&g, 3, &shape, CAE_REDUCTION_DETERMINISTIC);
+        g.epochs = 2;
+        g.stopper = stopper;
+        RUN(&g, join_one);
+        ranks_run(&g.ranks, epoch_one, &g);
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(g.member[i].status, CAE_STOPPED);
+            ck_assert_int_eq(g.member[i].progress.step, 3);
+        }
+        group_free(&g);
+    }
+}
+END_TEST
+
+/* The last step's callback has nothing to end any more; the next epoch's first step says it. */
+START_TEST(a_stop_at_an_epoch_s_end_is_not_lost)
+{
+    struct shape shape = usual;
+    struct group g;
+
+    shape.images = 128;
+    group_init(&g, 3, &shape, CAE_REDUCTION_DETERMINISTIC);
+    g.epochs = 1;
+    g.stopper = 1;
+    RUN(&g, join_one);
+    RUN(&g, epoch_one);
+    ranks_run(&g.ranks, epoch_one, &g);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(g.member[i].status, CAE_STOPPED);
+        ck_assert_int_eq(g.member[i].progress.step, 3);
+    }
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(one_process_may_ask_to_stop_too)
+{
+    struct member m;
+
+    member_init(&m, &usual, 1);
+    assert_ok(m.context, cae_trainer_request_stop(m.trainer));
+    ck_assert_int_eq(cae_trainer_epoch(&m.progress, m.trainer, NULL, NULL), CAE_STOPPED);
+    ck_assert_int_eq(m.progress.step, 1);
+    ck_assert_int_eq(m.progress.stop, 1);
+    ck_assert_int_eq(cae_trainer_epoch(&m.progress, m.trainer, NULL, NULL), CAE_OK);
+    ck_assert_int_eq(m.progress.stop, 0);
+    ck_assert_int_eq(cae_trainer_request_stop(NULL), CAE_ERR_ARGUMENT);
+    member_free(&m);
+}
+END_TEST
+
+/* --- Ranks that differ --------------------------------------------------------------------------- */
+
+static void other_seed(struct member *m)
+{
+    cae_trainer_options o = training(&usual);
+    o.seed = 78;
+    member_remake(m, NULL, 0, &o);
+}
+
+static void other_noise(struct member *m)
+{
+    cae_trainer_options o = training(&usual);
+    o.noise_sigma = 0.2;
+    member_remake(m, NULL, 0, &o);
+}
+
+static void other_batch(struct member *m)
+{
+    cae_trainer_options o = training(&usual);
+    o.batch = 56;
+    member_remake(m, NULL, 0, &o);
+}
+
+static void other_weight(struct member *m)
+{
+    const float bias = 0.25f;
+    assert_ok(m->context, cae_model_set_tensor(m->model, "2.bias", &bias, 1));
+}
+
+static void other_rate(struct member *m)
+{
+    assert_ok(m->context, cae_optimizer_set_learning_rate(m->optimizer, 0.5));
+}
+
+static void other_images(struct member *m, int64_t count, int64_t image, int64_t pixel)
+{
+    const cae_trainer_options o = training(&usual);
+    float *values = new_floats((size_t)count * PIXELS);
+
+    random_floats(12345, values, (size_t)count * PIXELS, -1, 1);
+    if (image >= 0)
+        values[image * PIXELS + pixel] += 0.001f;
+    member_remake(m, values, count, &o);
+    free(values);
+}
+
+static void fewer_images(struct member *m)
+{
+    other_images(m, 149, -1, 0);
+}
+
+static void other_first_pixel(struct member *m)
+{
+    other_images(m, 150, 0, 0);
+}
+
+static void other_last_pixel(struct member *m)
+{
+    other_images(m, 150, 149, PIXELS - 1);
+}
+
+static void further_on(struct member *m)
+{
+    assert_ok(m->context, cae_trainer_step(NULL, m->trainer));
+}
+
+static const struct {
+    void (*change)(struct member *m);
+    const char *says;
+} differences[] = {
+    {other_seed, "seed is 78, on rank 0 77"},
+    {other_noise, "other training options than rank 0"},
+    {other_batch, "batch is 56, on rank 0 64"},
+    {other_weight, "other parameters than rank 0"},
+    {other_rate, "other optimizer than rank 0"},
+    {fewer_images, "images is 149, on rank 0 150"},
+    {other_first_pixel, "other pixels than rank 0"},
+    {other_last_pixel, "other pixels than rank 0"},
+    {further_on, "rank 1"},
+};
+
+START_TEST(ranks_that_differ_are_refused)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, CAE_REDUCTION_DETERMINISTIC);
+    differences[_i].change(&g.member[1]);
+    ranks_run(&g.ranks, join_one, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, differences[_i].says);
+    all_failed(&g, -1, CAE_ERR_PEER, "rank 1");
+    ck_assert_int_eq(cae_trainer_step(NULL, g.member[1].trainer), CAE_OK); /* alone as before */
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(contexts_that_compute_otherwise_are_refused)
+{
+    struct shape gemm = usual;
+    struct group g;
+    cae_context_options options;
+
+    gemm.engine = CAE_ENGINE_GEMM;
+    group_init(&g, 2, &usual, CAE_REDUCTION_DETERMINISTIC);
+    member_free(&g.member[1]);
+    member_init(&g.member[1], &gemm, 1);
+    ranks_run(&g.ranks, join_one, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, "engine is 1, on rank 0 0");
+    if (cae_context_cpu(g.member[0].context) != CAE_CPU_BASELINE) {
+        member_free(&g.member[1]);
+        member_init(&g.member[1], &usual, 1);
+        /* a second context: the first one's instruction set is what it is */
+        struct member *m = &g.member[1];
+        cae_trainer_destroy(m->trainer), cae_dataset_destroy(m->dataset);
+        cae_optimizer_destroy(m->optimizer), cae_model_destroy(m->model);
+        cae_context_destroy(m->context);
+        options = heap_options(&m->heap, 1);
+        options.cpu = CAE_CPU_BASELINE;
+        ck_assert_int_eq(cae_context_create(&m->context, &options), CAE_OK);
+        m->model = small_model(m->context, usual.seed);
+        assert_ok(m->context, cae_optimizer_create(&m->optimizer, m->model, NULL));
+        m->dataset = float_images(m->context, NULL, usual.images, SIDE);
+        const cae_trainer_options o = training(&usual);
+        assert_ok(m->context, cae_trainer_create(&m->trainer, m->model, m->optimizer, m->dataset,
+                                                 &o));
+        ranks_run(&g.ranks, join_one, &g);
+        all_failed(&g, -1, CAE_ERR_PEER, "baseline kernels");
+        all_failed(&g, -1, CAE_ERR_PEER, "rank 0 is \"libcae " );
+    }
+    group_free(&g);
+}
+END_TEST
+
+static void join_as_native_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    const cae_group_options options = ranks_options(&g->ranks, rank, rank == 1);
+
+    note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
+}
+
+static void join_twice_as_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    cae_group_options options = ranks_options(&g->ranks, rank, 0);
+
+    options.rank = rank == 2 ? 1 : rank;
+    note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
+}
+
+START_TEST(groups_that_are_set_up_wrongly_are_refused)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    ranks_run(&g.ranks, join_as_native_on_rank_1, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, "rank 1: reduction is 1, on rank 0 0");
+    ranks_run(&g.ranks, join_twice_as_rank_1, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, "not heard of, or more than once");
+    RUN(&g, join_one);
+    group_free(&g);
+}
+END_TEST
+
+/* Nobody compares rates; weights are looked at when an epoch ends. */
+START_TEST(ranks_that_drift_apart_are_noticed)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    RUN(&g, join_one);
+    other_rate(&g.member[2]);
+    g.epochs = 1;
+    ranks_run(&g.ranks, epoch_one, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, "after epoch 1 rank 2 has other parameters than rank 0");
+    group_free(&g);
+}
+END_TEST
+
+/* --- Ranks that fail ----------------------------------------------------------------------------- */
+
+START_TEST(a_rank_without_memory_fails_the_step_on_all)
+{
+    struct shape shape = usual;
+    struct group g;
+    cae_progress progress;
+    struct bytes expected, found;
+
+    for (int native = 0; native <= 1; native++) {
+        group_init(&g, 3, &shape, native);
+        RUN(&g, join_one);
+        g.steps = 1;
+        RUN(&g, step_one);
+        struct bytes before = group_state(&g);
+        assert_ok(g.member[2].context, cae_context_set_threads(g.member[2].context, 2));
+        assert_ok(g.member[1].context, cae_context_set_threads(g.member[1].context, 3));
+        heap_fail(&g.member[1].heap, 0, true); /* workspaces for one more */
+        ranks_run(&g.ranks, step_one, &g);
+        all_failed(&g, 1, CAE_ERR_MEMORY, "rank 1 failed");
+        heap_fail(&g.member[1].heap, -1, false);
+        found = group_state(&g);
+        assert_same_bytes(found, before, "after a step that failed");
+        bytes_free(&found);
+        g.steps = 3;
+        RUN(&g, step_one);
+        found = group_state(&g);
+        expected = alone(&shape, 4, &progress);
+        if (!native)
+            assert_same_bytes(found, expected, "after the next step");
+        bytes_free(&found);
+        bytes_free(&expected);
+        bytes_free(&before);
+        group_free(&g);
+    }
+}
+END_TEST
+
+/* 150 images of bytes as a NumPy file, of which the last `missing` bytes are not there. */
+static void write_npy(const char *path, long missing)
+{
+    unsigned char file[128 + 150 * PIXELS] = "\x93NUMPY\x01\x00\x76\x00"
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (150, 1, 6, 6), }";
+
+    for (int i = 10; i < 128; i++)
+        if (file[i] == 0)
+            file[i] = ' ';
+    file[127] = '\n';
+    random_bytes(3, file + 128, 150 * PIXELS);
+    write_file(path, file, sizeof file - (size_t)missing);
+}
+
+/* Each rank reads its own images only; what it cannot read fails the step on all. */
+START_TEST(a_rank_that_cannot_read_fails_the_step_on_all)
+{
+    const cae_trainer_options o = training(&usual);
+    const char *paths[3];
+    char name[16];
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    for (int i = 0; i < 3; i++) {
+        struct member *m = &g.member[i];
+        cae_dataset_options bounded;
+        snprintf(name, sizeof name, "images %d", i);
+        paths[i] = in_directory(name);
+        write_npy(paths[i], 0);
+        cae_trainer_destroy(m->trainer);
+        cae_dataset_destroy(m->dataset);
+        assert_ok(m->context, cae_dataset_options_init(&bounded, sizeof bounded));
+        bounded.memory = 1;
+        assert_ok(m->context, cae_dataset_open_npy(&m->dataset, m->context, paths[i], &bounded));
+        assert_ok(m->context, cae_trainer_create(&m->trainer, m->model, m->optimizer, m->dataset,
+                                                 &o));
+    }
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    write_npy(paths[1], 150 * PIXELS); /* into the file that it has open */
+    ranks_run(&g.ranks, step_one, &g);
+    all_failed(&g, 1, CAE_ERR_IO, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "images 1"));
+    write_npy(paths[1], 0);
+    RUN(&g, step_one);
+    struct bytes state = group_state(&g);
+    bytes_free(&state);
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(a_rank_that_is_gone_ends_the_group)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    g.ranks.patience = 0.2;
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    g.ranks.rank[1].sums_left = 1;
+    g.steps = 5;
+    ranks_run(&g.ranks, step_one, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, "when one is gone");
+    ck_assert_int_eq(g.member[0].progress.step, 2);
+    ranks_run(&g.ranks, step_one, &g); /* at once, and without a sum */
+    all_failed(&g, -1, CAE_ERR_PEER, "lost a rank before");
+    g.path = in_directory("never");
+    ranks_run(&g.ranks, save_one, &g);
+    all_failed(&g, -1, CAE_ERR_PEER, "lost a rank before");
+    for (int i = 0; i < 3; i++) /* what was learned is there */
+        assert_same_models(g.member[0].model, g.member[i].model, "ranks that are left");
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(a_slow_rank_is_waited_for)
+{
+    struct group g;
+    cae_progress progress;
+    struct bytes expected = alone(&usual, 4, &progress), found;
+
+    group_init(&g, 3, &usual, 0);
+    g.ranks.rank[2].delay_us = 20000;
+    RUN(&g, join_one);
+    g.steps = 4;
+    RUN(&g, step_one);
+    found = group_state(&g);
+    assert_same_bytes(found, expected, "with a slow rank");
+    bytes_free(&found);
+    bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+/* --- Values that are not finite ------------------------------------------------------------------ */
+
+START_TEST(a_bad_image_is_named_on_all_ranks)
+{
+    struct shape shape = usual;
+    cae_trainer_options o = training(&shape);
+    float *values = new_floats(150 * PIXELS);
+    struct group g;
+
+    o.shuffle = 0;
+    random_floats(12345, values, 150 * PIXELS, -1, 1);
+    values[41 * PIXELS + 7] = NAN; /* block 5 of the first batch, and one of the second */
+    values[90 * PIXELS] = INFINITY;
+    group_init(&g, 3, &shape, 0);
+    for (int i = 0; i < 3; i++)
+        member_remake(&g.member[i], values, 150, &o);
+    RUN(&g, join_one);
+    g.steps = 1;
+    ranks_run(&g.ranks, step_one, &g);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(g.member[i].status, CAE_ERR_NUMERIC);
+        ck_assert_str_eq(g.member[i].text, "step 1: image 41 has a value that is not finite");
+    }
+    free(values);
+    group_free(&g);
+}
+END_TEST
+
+START_TEST(an_update_that_went_wrong_is_taken_back_on_all)
+{
+    struct shape shape = usual;
+    struct group g;
+
+    shape.kind = CAE_OPTIMIZER_SGD;
+    group_init(&g, 3, &shape, 0);
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    struct bytes before = group_state(&g);
+    for (int i = 0; i < 3; i++)
+        assert_ok(g.member[i].context, cae_optimizer_set_learning_rate(g.member[i].optimizer, 1e37));
+    g.steps = 5;
+    ranks_run(&g.ranks, step_one, &g);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(g.member[i].status, CAE_ERR_NUMERIC);
+        ck_assert_str_eq(g.member[i].text, g.member[0].text);
+    }
+    struct bytes after = group_state(&g);
+    assert_same_bytes(after, before, "taken back");
+    bytes_free(&after);
+    bytes_free(&before);
+    group_free(&g);
+}
+END_TEST
+
+/* --- Refusals ------------------------------------------------------------------------------------ */
+
+START_TEST(options_are_checked)
+{
+    struct member m;
+    struct ranks ranks;
+    cae_group_options o;
+
+    ranks_init(&ranks, 2);
+    member_init(&m, &usual, 1);
+    ck_assert_int_eq(cae_group_options_init(&o, sizeof o), CAE_OK);
+    ck_assert_int_eq(o.rank, 0);
+    ck_assert_int_eq(o.ranks, 1);
+    ck_assert_ptr_null((void *)(uintptr_t)o.sum);
+    ck_assert_int_eq(cae_group_options_init(NULL, sizeof o), CAE_ERR_ARGUMENT);
+    ck_assert_int_eq(cae_trainer_join(NULL, &o), CAE_ERR_ARGUMENT);
+    o = ranks_options(&ranks, 1, 0);
+    o.sum = NULL;
+    assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
+    assert_says(m.context, "sum is NULL");
+    static const int32_t wrong[][2] = {{2, 2}, {-1, 2}, {0, 0}, {0, -1}, {0, INT32_MAX}};
+    for (int i = 0; i < COUNT(wrong); i++) {
+        o = ranks_options(&ranks, 0, 0);
+        o.rank = wrong[i][0], o.ranks = wrong[i][1];
+        assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
+        assert_says(m.context, "counted from 0");
+    }
+    for (int32_t reduction = -1; reduction <= 2; reduction += 3) {
+        o = ranks_options(&ranks, 0, reduction);
+        assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
+        assert_says(m.context, "reduction");
+    }
+    assert_ok(m.context, cae_trainer_join(m.trainer, NULL)); /* a group of one */
+    assert_fails(m.context, CAE_ERR_ARGUMENT, cae_trainer_join(m.trainer, NULL));
+    assert_says(m.context, "before");
+    member_free(&m);
+    ranks_finish(&ranks);
+}
+END_TEST
+
+START_TEST(more_ranks_than_blocks_are_refused)
+{
+    static const struct {
+        int64_t images;
+        int32_t batch, reduction;
+        int ranks;
+    } cases[] = {{150, 64, 0, 9}, {150, 64, 1, 9}, {20, 64, 0, 4}, {300, 300, 0, 17}, {9, 2, 0, 3}};
+
+    for (int i = 0; i < COUNT(cases); i++) {
+        struct shape shape = usual;
+        struct group g;
+
+        shape.images = cases[i].images;
+        shape.batch = cases[i].batch;
+        group_init(&g, cases[i].ranks, &shape, cases[i].reduction);
+        ranks_run(&g.ranks, join_one, &g);
+        for (int k = 0; k < cases[i].ranks; k++) {
+            ck_assert_int_eq(g.member[k].status, CAE_ERR_OPTIONS);
+            ck_assert_ptr_nonnull(strstr(g.member[k].text, "a larger batch, or fewer ranks"));
+        }
+        group_free(&g);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("group");
+    TCase *same = tcase_create("same result"), *files = tcase_create("files"),
+          *stop = tcase_create("stopping"), *differ = tcase_create("differences"),
+          *fail = tcase_create("failures");
+    TCase *cases[] = {same, files, stop, differ, fail};
+
+    for (int i = 0; i < COUNT(cases); i++) {
+        tcase_set_timeout(cases[i], 60);
+        tcase_add_unchecked_fixture(cases[i], directory_setup, directory_teardown);
+        suite_add_tcase(suite, cases[i]);
+    }
+    tcase_add_loop_test(same, ranks_come_to_the_same_bits_as_one_process, 0, COUNT(shared));
+    tcase_add_loop_test(same, native_sums_differ_by_rounding, 0, COUNT(added));
+    tcase_add_test(same, a_host_s_rounding_changes_no_bit);
+    tcase_add_test(same, a_step_is_one_sum);
+    tcase_add_test(files, any_number_of_ranks_goes_on);
+    tcase_add_test(files, a_file_of_odd_length_arrives_whole);
+    tcase_add_test(files, files_that_fail_on_rank_0_fail_on_all);
+    tcase_add_test(stop, a_request_to_stop_reaches_all_at_one_step);
+    tcase_add_test(stop, a_callback_that_stops_stops_all);
+    tcase_add_test(stop, a_stop_at_an_epoch_s_end_is_not_lost);
+    tcase_add_test(stop, one_process_may_ask_to_stop_too);
+    tcase_add_loop_test(differ, ranks_that_differ_are_refused, 0, COUNT(differences));
+    tcase_add_test(differ, contexts_that_compute_otherwise_are_refused);
+    tcase_add_test(differ, groups_that_are_set_up_wrongly_are_refused);
+    tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
+    tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
+    tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
+    tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
+    tcase_add_test(fail, a_slow_rank_is_waited_for);
+    tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
+    tcase_add_test(fail, an_update_that_went_wrong_is_taken_back_on_all);
+    tcase_add_test(fail, options_are_checked);
+    tcase_add_test(fail, more_ranks_than_blocks_are_refused);
+    return test_main(suite);
+}
