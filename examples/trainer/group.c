@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LAST_SECONDS = 30, PROCESSORS = 1024 };
+enum { LAST_SECONDS = 10, PROCESSORS = 1024 };
 
 static const struct timespec nap = {.tv_nsec = 5000000};
 
@@ -152,6 +152,11 @@ bool group_agree(struct group *group, bool good)
     else
         message_drop();
     return false;
+}
+
+bool group_is_lost(const struct group *group)
+{
+    return cae_mpi_is_broken(group->mpi);
 }
 
 bool group_join(struct group *group, cae_context *context, cae_trainer *trainer)

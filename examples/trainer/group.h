@@ -29,6 +29,9 @@ bool group_agree(struct group *group, bool good);
 /* The same without a word, and what was to be said is still kept. */
 bool group_all(struct group *group, bool good);
 
+/* A rank is gone, and with it every word from the others. */
+bool group_is_lost(const struct group *group);
+
 bool group_join(struct group *group, cae_context *context, cae_trainer *trainer);
 
 /* Wait for rank 0 and leave MPI. Returns the exit code: an error, or that of rank 0. Does not return

@@ -50,7 +50,7 @@ static bool save_checkpoint(struct run *run)
 
     if (group_agree(&run->group, save_log(run, new_log)) && group_agree(&run->group, save_state(run)))
         return group_agree(&run->group, settle_log(run, new_log));
-    if (new_log && is_writer(run))
+    if (new_log && is_writer(run) && !group_is_lost(&run->group)) /* else who knows what was saved */
         file_remove(run->outputs.log_aside);
     return false;
 }

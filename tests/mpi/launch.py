@@ -44,10 +44,11 @@ def command(kind, *parts):
 
 class Job:
     """A running mpirun with its ranks."""
-    def __init__(self, kind, *parts):
+    def __init__(self, kind, *parts, words=None, **variables):
         self.mark = uuid.uuid4().hex
         self.output = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command(kind, *parts), env=environment(CAE_TEST_MARK=self.mark),
+        self.process = subprocess.Popen(words or command(kind, *parts),
+                                        env=environment(CAE_TEST_MARK=self.mark, **variables),
                                         stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=subprocess.STDOUT, start_new_session=True)
         self.name = {'openmpi': b'OMPI_COMM_WORLD_RANK', 'mpich': b'PMI_RANK'}[kind]

@@ -19,7 +19,7 @@ from launch import Job, digest, environment, run, wait_until
 
 FILES = ('model.safetensors', 'checkpoint.safetensors', 'samples.png')
 SHORT = ['--limit', '640', '--epochs', '2', '--seed', '3', '--quiet']
-LONG = ['--limit', '640', '--epochs', '12', '--seed', '3', '--quiet']
+LONG = ['--limit', '640', '--epochs', '8', '--seed', '3', '--quiet']
 
 
 class Trainers:
