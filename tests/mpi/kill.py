@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import launch
 from launch import Job, digest, environment
 
-EPOCHS, BOUND = 8, 30
+EPOCHS, BOUND = 16, 30
 OPTIONS = ['--limit', '640', '--seed', '3', '--quiet', '--threads', '1', '--timeout', '10']
 
 
@@ -29,13 +29,18 @@ class Kills:
         self.kind, self.denoise, self.scratch, self.rng = kind, denoise, scratch, rng
         self.kills, self.late, self.slowest, self.resumed, self.by_epoch = {}, 0, 0, 0, {}
         self.states = {}
+        self.reference = os.path.join(scratch, 'reference')
+        checkpoint = os.path.join(self.reference, 'checkpoint.safetensors')
         for epochs in range(1, EPOCHS + 1):
-            self.reference = os.path.join(scratch, 'reference-%d' % epochs)
-            subprocess.run([denoise, *OPTIONS, '--epochs', str(epochs), '--out', self.reference], check=True,
-                           env=environment())
-            self.states[digest(os.path.join(self.reference, 'checkpoint.safetensors'))] = epochs
+            subprocess.run([denoise, *OPTIONS, '--epochs', str(epochs), '--out', self.reference] +
+                           (['--resume', checkpoint] if epochs > 1 else []), check=True, env=environment())
+            self.states[digest(checkpoint)] = epochs
         began = time.monotonic()
-        self.start(2, os.path.join(scratch, 'timed')).wait(60)
+        job = self.start(2, os.path.join(scratch, 'timed'))
+        while not os.path.exists(os.path.join(scratch, 'timed', 'checkpoint.safetensors')):
+            time.sleep(0.01)
+        self.beginning = time.monotonic() - began
+        job.wait(60)
         self.seconds = time.monotonic() - began
 
     def start(self, ranks, place):
@@ -70,7 +75,14 @@ class Kills:
     def disturbed(self, place):
         """One start and one kill; the epoch of the checkpoint."""
         job = self.start(self.rng.choice([1, 2, 3, 4]), place)
-        end = time.monotonic() + self.rng.uniform(0.1, self.seconds)
+        before = self.epoch_of(place)
+        if self.rng.random() < 0.8: # most while it trains, some while it starts
+            end = time.monotonic() + BOUND
+            while self.epoch_of(place) == before and time.monotonic() < end and job.process.poll() is None:
+                time.sleep(0.005)
+            end = time.monotonic() + self.rng.uniform(0, self.seconds - self.beginning) * (1 - before / EPOCHS)
+        else:
+            end = time.monotonic() + self.rng.uniform(0.1, self.seconds)
         while time.monotonic() < end and job.process.poll() is None:
             time.sleep(0.005)
         killed = self.kill(job)

@@ -77,6 +77,9 @@ def job(kind, hosts, each, program):
         words = ['--host', ','.join('%s:%d' % (address, each) for address in hosts.addresses),
                  '--mca', 'plm_rsh_agent', hosts.agent, '--mca', 'btl', 'tcp,self', '--mca', 'pml', 'ob1',
                  '--mca', 'btl_tcp_if_include', NET + '.0/24', '--mca', 'oob_tcp_if_include', NET + '.0/24',
+                 # mpirun's own connections: without these it would take a dead cable for silence
+                 '--mca', 'oob_tcp_keepalive_time', '2', '--mca', 'oob_tcp_keepalive_intvl', '1',
+                 '--mca', 'oob_tcp_keepalive_probes', '3',
                  '--oversubscribe', '--bind-to', 'none']
     else:
         words = ['-launcher', 'ssh', '-launcher-exec', hosts.agent, '-iface', DEVICE,
