@@ -1,7 +1,8 @@
 /* file_at.c - pieces of files, on POSIX systems.
  *
- * By pread and not by mapping: a file that becomes shorter under a mapping ends the process, here it
- * is an error like others; and what is read is held by the system as long as it likes, not by us. */
+ * By pread and not by mapping: a file that becomes shorter under a mapping ends the process, here
+ * that is an error like others; and what was read is held by the system as long as it likes, not
+ * by us. */
 #if defined __linux__ && !defined _GNU_SOURCE
 #define _GNU_SOURCE /* O_TMPFILE */
 #endif

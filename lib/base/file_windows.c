@@ -205,7 +205,7 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
     return status;
 }
 
-/* --- Pieces ------------------------------------------------------------------------------------ */
+/* --- Pieces ----------------------------------------------------------------------------------- */
 
 cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *context,
                           const char *path)

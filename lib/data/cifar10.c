@@ -1,6 +1,6 @@
 /* cifar10.c - directories in CIFAR-10's binary format: records of one label byte and 3072 pixels,
- * already planar. The official files are five of 10,000 records each; ours may be any number, of any
- * number. They are read into memory or stay where they are. */
+ * already planar. The official files are five of 10,000 records each; ours may be any number, of
+ * any number. They are read into memory or stay where they are. */
 #include "data.h"
 
 #include <errno.h>
@@ -99,7 +99,7 @@ static cae_status find_files(struct batches *batches, int first)
     return status;
 }
 
-/* --- Into memory ------------------------------------------------------------------------------- */
+/* --- Into memory ------------------------------------------------------------------------------ */
 
 /* Pixels of one file to `pixels`, label bytes checked and dropped. */
 static cae_status read_records(const cae_context *context, unsigned char *pixels, const char *path,
@@ -143,7 +143,7 @@ static cae_status load(cae_dataset **out, const struct batches *batches, int32_t
     return status;
 }
 
-/* --- Where they are ---------------------------------------------------------------------------- */
+/* --- Where they are --------------------------------------------------------------------------- */
 
 static cae_status open_batch(struct cae__store *store, const struct batches *batches,
                              const struct batch_file *file)

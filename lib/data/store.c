@@ -1,5 +1,6 @@
 /* store.c - images that stay in files, which are open as long as the dataset is, and are read from
- * when an image is asked for. Nothing here changes once it is made: any number of threads may read. */
+ * when an image is asked for. Nothing here changes once it is made: any number of threads may
+ * read. */
 #include "data.h"
 
 #include <inttypes.h>

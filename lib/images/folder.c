@@ -1,5 +1,5 @@
-/* folder.c - random crops of the images below a directory, as a dataset of bytes in memory or in a file
- * of its own.
+/* folder.c - random crops of the images below a directory, as a dataset of bytes in memory or in a
+ * file of its own.
  *
  *   find    the files, in the order of their names          walk.c
  *   look    at the size of each, by its header              look.c, on all threads
@@ -408,9 +408,10 @@ static cae_status check_cache(const struct folder *folder)
 {
     const int error = atomic_load(&folder->error);
     return error == 0 ? CAE_OK
-                      : cae__fail_system(folder->context, error, "cannot write %" PRId64 " crops of "
-                                         "%" PRId64 " bytes to a file in %.300s", folder->crops,
-                                         crop_bytes(&folder->options), folder->options.cache);
+                      : cae__fail_system(folder->context, error, "cannot write %" PRId64
+                                         " crops of %" PRId64 " bytes to a file in %.300s",
+                                         folder->crops, crop_bytes(&folder->options),
+                                         folder->options.cache);
 }
 
 static void log_skipped(const struct folder *folder)

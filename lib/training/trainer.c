@@ -389,7 +389,7 @@ static double run_block(int64_t *unread, const struct batch *batch, int64_t bloc
     const int64_t start = block * plan->lanes, left = batch->count - start;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
-    cae__visit_announce(trainer, batch->first + start, used);
+    cae__visit_announce(trainer, batch->first + start);
     *unread = cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes,
                               used, w->room);
     if (*unread != CAE__ALL_READ)

@@ -117,8 +117,9 @@ struct cae__visit cae__visit_at(const cae_trainer *trainer, int64_t position);
  * CAE__ALL_READ, or an image that cannot be read. */
 int64_t cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
                         int lanes, int used, void *room);
-/* Where images lie in files, those of as many later visits will be asked for, some steps from now. */
-void cae__visit_announce(const cae_trainer *trainer, int64_t first, int used);
+/* The block at position `first` of the epoch is about to be loaded: where images lie in files, say
+ * which ones its slot will ask for later, within this step or some steps from now. */
+void cae__visit_announce(const cae_trainer *trainer, int64_t first);
 
 /* --- Moving average of the parameters --------------------------------------------------------- */
 

@@ -84,17 +84,24 @@ int64_t cae__visit_load(float *input, float *target, const cae_trainer *trainer,
  * in order, so few that they are still there when their turn comes. */
 #define AHEAD ((int64_t)8 << 20)
 
-void cae__visit_announce(const cae_trainer *trainer, int64_t first, int used)
+/* Blocks that are some rounds of all slots away belong to the same slot, and so to the same rank, which
+ * is the one that will read them. */
+void cae__visit_announce(const cae_trainer *trainer, int64_t first)
 {
     const cae_dataset *d = trainer->dataset;
     if (!d->store)
         return;
-    const int64_t fit = AHEAD / (int64_t)cae__dataset_room(d, 1) + 1;
-    const int64_t ahead = fit < d->count ? fit : d->count;
-    for (int64_t position = first + ahead; position < first + ahead + used; position++) {
-        const int64_t over = position - d->count; /* at most a whole epoch and a block */
-        if (over < d->count)
-            cae__dataset_announce(d, over < 0 ? image_at(trainer, trainer->now.epoch, position)
-                                              : image_at(trainer, trainer->now.epoch + 1, over));
-    }
+    const int64_t wanted = trainer->options.batch, lanes = trainer->plan.lanes;
+    const int64_t batch = d->count < wanted ? d->count : wanted, slots = trainer->deal.slots;
+    const int64_t rounds = (cae__plan_blocks(&trainer->plan, batch) + slots - 1) / slots;
+    const int64_t ahead = AHEAD / (int64_t)cae__dataset_room(d, 1) / (lanes * slots) + 1;
+
+    const int64_t block = (first - trainer->now.position) / lanes;
+    const int64_t round = block / slots + ahead;
+    const int64_t step = trainer->now.position / batch + round / rounds;
+    const int64_t steps = (d->count + batch - 1) / batch, begin = step % steps * batch;
+    const int64_t end = d->count - begin < batch ? d->count : begin + batch;
+    const int64_t position = begin + (round % rounds * slots + block % slots) * lanes;
+    for (int64_t i = position; i < position + lanes && i < end; i++)
+        cae__dataset_announce(d, image_at(trainer, trainer->now.epoch + step / steps, i));
 }

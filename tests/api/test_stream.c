@@ -421,6 +421,117 @@ START_TEST(more_images_than_are_judged_at_a_time)
 }
 END_TEST
 
+/* --- What is announced ------------------------------------------------------------------------ */
+
+/* The library's calls come here first, the program being before the C library in the order of look-up. */
+enum { MOST_NOTED = 8192 };
+static struct noted {
+    int step, file;
+    long long offset;
+} announced[MOST_NOTED], was_read[MOST_NOTED];
+static int announced_count, read_count, step_now = -1; /* -1: nothing is noted */
+
+static void note(struct noted *list, int *count, int file, long long offset)
+{
+    if (step_now >= 0 && *count < MOST_NOTED)
+        list[(*count)++] = (struct noted){step_now, file, offset};
+}
+
+#if defined __has_feature
+#define HAS_MSAN __has_feature(memory_sanitizer) /* which has to see what the system writes */
+#else
+#define HAS_MSAN 0
+#endif
+#if defined __GLIBC__ && defined __x86_64__ && !HAS_MSAN
+#include <sys/syscall.h>
+
+int posix_fadvise64(int file, off64_t offset, off64_t length, int advice);
+int posix_fadvise64(int file, off64_t offset, off64_t length, int advice)
+{
+    if (advice == POSIX_FADV_WILLNEED)
+        note(announced, &announced_count, file, offset);
+    return syscall(SYS_fadvise64, file, offset, length, advice) ? errno : 0;
+}
+
+ssize_t pread64(int file, void *data, size_t size, off64_t offset);
+ssize_t pread64(int file, void *data, size_t size, off64_t offset)
+{
+    note(was_read, &read_count, file, offset);
+    return syscall(SYS_pread64, file, data, size, offset);
+}
+
+/* What a step announces is read so many steps later: 8 MiB of images of 3,136 bytes, 24 of them a step. Batches
+ * of 20, 20 and 5 images are an epoch; the small one announces less than the step that comes so much later
+ * reads. In large batches it is a later block of the same one. */
+START_TEST(what_is_announced_is_read)
+{
+    enum { AHEAD = (8 << 20) / 3136 / 24 + 1, STEPS = AHEAD + 20 };
+    struct training t = train_on(context, open_kind(context, CIFAR, true), _i ? 7 : 0);
+    int found = 0;
+
+    for (announced_count = read_count = step_now = 0; step_now < STEPS; step_now++)
+        assert_ok(context, cae_trainer_step(NULL, t.trainer));
+    step_now = -1;
+    ck_assert_int_eq(read_count, STEPS / 3 * IMAGES + STEPS % 3 * 20);
+    ck_assert_int_lt(announced_count, MOST_NOTED);
+    for (int i = 0; i < read_count; i++) {
+        const int step = was_read[i].step - AHEAD;
+
+        if (step < 0 || step % 3 == 2)
+            continue;
+        for (int k = 0; k < announced_count; k++)
+            if (announced[k].step == step && announced[k].file == was_read[i].file &&
+                announced[k].offset == was_read[i].offset) {
+                found++;
+                break;
+            }
+    }
+    ck_assert_int_gt(found, 0);
+    for (int i = 0; i < read_count; i++) /* all of them */
+        found -= was_read[i].step >= AHEAD && (was_read[i].step - AHEAD) % 3 != 2;
+    ck_assert_int_eq(found, 0);
+    finish(&t);
+}
+END_TEST
+
+/* A batch of 65,536 images of 144 bytes is more than is announced ahead: later blocks of it, and as many of the
+ * next. Nothing is announced twice. */
+START_TEST(large_batches_announce_their_own)
+{
+    enum { ALL = 131072, BATCH = 65536 };
+    const int64_t shape[3] = {ALL, 12, 12};
+    cae_trainer_options o;
+    struct training t;
+    cae_dataset_options d;
+    int within = 0;
+
+    write_array(context, "many.npy", CAE_TYPE_U8, shape, 3);
+    assert_ok(context, cae_dataset_options_init(&d, sizeof d));
+    d.memory = 1;
+    assert_ok(context, cae_dataset_open_npy(&t.dataset, context, in_directory("many.npy"), &d));
+    t.model = small_model(context, 1);
+    assert_ok(context, cae_optimizer_create(&t.optimizer, t.model, NULL));
+    assert_ok(context, cae_trainer_options_init(&o, sizeof o));
+    o.batch = BATCH, o.shuffle = 0;
+    assert_ok(context, cae_trainer_create(&t.trainer, t.model, t.optimizer, t.dataset, &o));
+    announced_count = read_count = step_now = 0;
+    assert_ok(context, cae_trainer_step(NULL, t.trainer));
+    step_now = -1;
+    ck_assert_int_eq(read_count, MOST_NOTED);
+    ck_assert_int_eq(announced_count, MOST_NOTED);
+    for (int i = 0; i < MOST_NOTED; i++) /* the first slot: every sixteenth block, those it will have */
+        within += announced[i].offset - was_read[i].offset ==
+                  ((8 << 20) / 192 / 128 + 1) * 128 * 144; /* rooms of 192 bytes, rounds of 128 images */
+    ck_assert_int_eq(within, MOST_NOTED);
+    finish(&t);
+    ck_assert_int_eq(remove(in_directory("many.npy")), 0);
+}
+END_TEST
+#define CAN_NOTE 1
+#else
+#define CAN_NOTE 0
+#endif
+
 /* --- How much is held ------------------------------------------------------------------------- */
 
 /* What fits is in memory, and the file may be cut off; one byte less, and it is not. */
@@ -1078,6 +1189,10 @@ int main(void)
     tcase_add_loop_test(same, judging_is_the_same, 0, KINDS);
     tcase_add_test(same, large_frames_are_the_same);
     tcase_add_test(same, more_images_than_are_judged_at_a_time);
+#if CAN_NOTE
+    tcase_add_loop_test(same, what_is_announced_is_read, 0, 2);
+    tcase_add_test(same, large_batches_announce_their_own);
+#endif
     tcase_add_loop_test(held, what_fits_is_held, CIFAR, F32 + 1);
     tcase_add_test(held, little_is_held);
     tcase_add_test(held, files_of_any_number);

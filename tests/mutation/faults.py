@@ -531,3 +531,7 @@ fault('permute-near-ragged', 'random/permutation.c', 'what is left over is shuff
       'const uint64_t chunks = count / CHUNK;', 'const uint64_t chunks = (count + CHUNK - 1) / CHUNK;', 'random')
 fault('checkpoint-window', 'training/checkpoint.c', 'another window is resumed into',
       '(uint64_t)found->window, (uint64_t)own->window', '0, 0', 'stream')
+fault('stream-announce', 'training/visit.c', 'what is announced was read before',
+      'const int64_t round = block / slots + ahead;', 'const int64_t round = block / slots;', 'stream')
+fault('stream-announce-epoch', 'training/visit.c', "the next epoch's images are announced in this one's order",
+      'trainer->now.epoch + step / steps, i)', 'trainer->now.epoch, i)', 'stream')

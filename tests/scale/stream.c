@@ -4,8 +4,8 @@
  *   stream train DIR MEMORY WINDOW SECONDS THREADS
  *
  * `train` takes steps of the published network and recipe with noise for that long and prints one
- * JSON object: images and steps taken, seconds of them, the longest of them, and what /proc says of the process's
- * memory at its end. MEMORY (MiB, 0 for all) and WINDOW are those of the options. A sum over the
+ * JSON object: images and steps taken, seconds of them, the longest of them, processor time for an image, and what
+ * /proc says of the process's memory at its end. MEMORY (MiB, 0 for all) and WINDOW are those of the options. A sum over the
  * parameters tells runs of equal steps whether they are the same. */
 #include <cae/cae.h>
 
@@ -138,6 +138,15 @@ static double sum_of(const cae_model *model)
     return sum;
 }
 
+/* Seconds of all processors. */
+static double processor(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 static int train(const char *directory, int64_t mebibytes, int64_t window, double seconds, int threads)
 {
     cae_context_options co;
@@ -149,7 +158,7 @@ static int train(const char *directory, int64_t mebibytes, int64_t window, doubl
     cae_optimizer *optimizer;
     cae_trainer *trainer;
     cae_progress progress;
-    double begin, end, longest = 0, sum_at_100 = 0, opened = now();
+    double begin, end, spent, longest = 0, sum_at_100 = 0, opened = now();
     int64_t images = 0;
 
     cae_context_options_init(&co, sizeof co);
@@ -168,6 +177,7 @@ static int train(const char *directory, int64_t mebibytes, int64_t window, doubl
         return complain(context, "cannot begin");
     opened = now() - opened;
     begin = end = now();
+    spent = processor();
     while (end - begin < seconds || progress.step < 100) {
         const double before = end;
 
@@ -179,11 +189,12 @@ static int train(const char *directory, int64_t mebibytes, int64_t window, doubl
         if (progress.step == 100)
             sum_at_100 = sum_of(model);
     }
+    spent = processor() - spent;
     printf("{\"dataset\": %" PRId64 ", \"images\": %" PRId64 ", \"steps\": %" PRId64 ", \"seconds\": %.3f, "
-           "\"opened\": %.3f, \"longest\": %.4f, \"rate\": %.0f, \"sum_at_100\": \"%a\", \"peak_kib\": %ld, "
+           "\"opened\": %.3f, \"longest\": %.4f, \"rate\": %.0f, \"cpu_us\": %.2f, \"sum_at_100\": \"%a\", \"peak_kib\": %ld, "
            "\"anonymous_kib\": %ld, \"file_kib\": %ld}\n",
            cae_dataset_count(dataset), images, progress.step, end - begin, opened, longest,
-           (double)images / (end - begin), sum_at_100, memory("VmHWM:"), memory("RssAnon:"),
+           (double)images / (end - begin), 1e6 * spent / (double)images, sum_at_100, memory("VmHWM:"), memory("RssAnon:"),
            memory("RssFile:"));
     cae_trainer_destroy(trainer);
     cae_optimizer_destroy(optimizer);

@@ -73,8 +73,8 @@ class Bench:
 
 
 def describe(what, run):
-    say('%-44s %7d images/s, longest step %6.1f ms, resident at most %6.1f MiB (anonymous %.1f, files %.1f), load %.2f'
-        % (what, run['rate'], 1000 * run['longest'], run['peak_kib'] / 1024, run['anonymous_kib'] / 1024,
+    say('%-36s %6d images/s, %5.1f us of processor each, longest step %5.1f ms, resident %6.1f MiB (anonymous %.1f, '
+        'files %.1f), load %.2f' % (what, run['rate'], run['cpu_us'], 1000 * run['longest'], run['peak_kib'] / 1024, run['anonymous_kib'] / 1024,
            run['file_kib'] / 1024, os.getloadavg()[0]))
 
 
@@ -95,6 +95,8 @@ def compare_warm(bench):
     rates = [statistics.median(run['rate'] for run in list_) for list_ in (held, streamed, windowed)]
     say('medians: in memory %d, on disk %d (%.1f %%), in windows %d (%.1f %%) images/s'
         % (rates[0], rates[1], 100 * rates[1] / rates[0], rates[2], 100 * rates[2] / rates[0]))
+    say('medians of processor time: in memory %.1f, on disk %.1f, in windows %.1f us an image' % tuple(
+        statistics.median(run['cpu_us'] for run in list_) for list_ in (held, streamed, windowed)))
     peak = max(run['peak_kib'] for run in streamed + windowed) / 1024
     most = 40 if bench.options.quick else 300 # less than the data in both
     check(peak < most, 'resident memory at most %.1f MiB, below %d' % (peak, most))
