@@ -1,4 +1,5 @@
-/* deal.c - who computes what: blocks of a batch dealt out to slots, and slots to ranks (training.h). */
+/* deal.c - who computes what: blocks of a batch dealt out to slots, and slots to ranks, see
+ * training.h. */
 #include "training.h"
 
 #include <inttypes.h>

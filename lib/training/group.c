@@ -3,11 +3,11 @@
  * All there is is a sum of floats over the ranks. Whoever has nothing to say in a place says -0,
  * which changes no number it is added to, not even 0: so numbers pass unchanged, whatever the order
  * of the additions. A table with a row for each rank is a gather, a row of rank 0's a broadcast,
- * and the gradients of a step, each slot filled by the one rank that owns it, are on every rank what
- * they would be in one process (training.h).
+ * and the gradients of a step, each slot filled by the one rank that owns it, are on every rank
+ * what they would be in one process (training.h).
  *
- * No rank may leave the others waiting. What fails on one does not end its call before the next sum,
- * into which it goes as a flag; only a sum that fails itself, when a rank is gone, ends it at
+ * No rank may leave the others waiting. What fails on one does not end its call before the next
+ * sum, into which it goes as a flag; only a sum that fails itself, when a rank is gone, ends it at
  * once, and the group with it. */
 #include <inttypes.h>
 #include <math.h>
@@ -55,7 +55,7 @@ static cae_status sum(const cae_trainer *trainer, float *values, size_t count)
                      (int)g->options.rank, (int)g->options.ranks);
 }
 
-/* What a sum came to that should be a whole number; a sum that is none, whoever made it so, is 0. */
+/* What a sum came to that should be a whole number; one that is none, whoever made it so, is 0. */
 static uint32_t whole_of(float sum)
 {
     return sum >= 0.0f && sum <= (float)(1 << 24) ? (uint32_t)sum : 0;

@@ -349,7 +349,8 @@ static double run_block(int64_t *unread, const struct batch *batch, int64_t bloc
 static size_t place_of(const cae_trainer *trainer, int64_t own)
 {
     const cae_group_options *group = &trainer->group.options;
-    return (size_t)(group->reduction == CAE_REDUCTION_NATIVE ? own : group->rank + own * group->ranks);
+    return (size_t)(group->reduction == CAE_REDUCTION_NATIVE ? own
+                                                             : group->rank + own * group->ranks);
 }
 
 static void run_slot(void *job, int64_t own, int worker)
