@@ -30,6 +30,8 @@ setup_table='
   gcc          gcc,libc6-dev      gcc,glibc-devel     gcc         gcc,musl-dev     gcc
   clang-tidy   clang-tidy         clang-tools-extra   clang       clang-extra-tools  llvm
   cppcheck     cppcheck           cppcheck            cppcheck    cppcheck         cppcheck
+  openmpi      libopenmpi-dev,openmpi-bin  openmpi-devel  openmpi  openmpi,openmpi-dev  open-mpi
+  mpich        libmpich-dev,mpich  mpich-devel        -           mpich,mpich-dev  -
   abidiff      abigail-tools      libabigail          -           libabigail       -
   doxygen      doxygen            doxygen             doxygen     doxygen          doxygen
   cmake        cmake              cmake               cmake       cmake            cmake
@@ -62,6 +64,8 @@ is_here()
         meson) case $(meson --version) in [1-9]*) ;; *) false ;; esac ;;
         ninja) command -v ninja || command -v ninja-build || command -v samu ;;
         openblas | jansson | cairo | check) ${PKG_CONFIG:-pkg-config} --exists "$1" ;;
+        openmpi) ${PKG_CONFIG:-pkg-config} --exists ompi-c || ${PKG_CONFIG:-pkg-config} --exists ompi ;;
+        mpich) ${PKG_CONFIG:-pkg-config} --exists mpich ;;
         png | jpeg) ${PKG_CONFIG:-pkg-config} --exists "lib$1" ;;
         sanitizers) sanitizers_link ;;
         clang) fuzzer_links ;;

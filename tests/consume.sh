@@ -56,7 +56,7 @@ runs()
 installs()
 {
     meson setup "$scratch/build" "$source" --prefix="$prefix" --libdir=lib -Ddefault_library=both \
-        -Dbuildtype=debugoptimized -Dtests=false -Dtools=false
+        -Dbuildtype=debugoptimized -Dtests=false -Dtools=false -Dmpi=disabled
     meson compile -C "$scratch/build"
     meson install -C "$scratch/build" --no-rebuild
     DESTDIR="$scratch/dest" meson install -C "$scratch/build" --no-rebuild
@@ -138,11 +138,30 @@ by_meson_subproject()
     cp "$outside/meson.build" "$outside/program.c" "$scratch/project"
     ln -s "$source" "$scratch/project/subprojects/cae"
     meson setup "$scratch/subproject" "$scratch/project" -Ddefault_library=static -Dcae:blas=none \
-        -Dcae:images=disabled
+        -Dcae:images=disabled -Dcae:mpi=disabled
     meson test -C "$scratch/subproject"
     runs "$scratch/subproject/outside"
     ldd "$scratch/subproject/outside" >"$scratch/needs"
     fails grep -e openblas -e png -e jpeg "$scratch/needs"
+}
+
+# The companion by itself: what it brings, and a program that finds it, its MPI and libcae by one name.
+by_pkg_config_mpi()
+{
+    meson setup "$scratch/mpi-build" "$source" --prefix="$scratch/mpi" --libdir=lib \
+        -Dbuildtype=debugoptimized -Dtests=false -Dtools=false
+    meson compile -C "$scratch/mpi-build"
+    meson install -C "$scratch/mpi-build" --no-rebuild
+    (cd "$scratch/mpi" && find . -name '*mpi*' ! -type d | sort) >"$scratch/files"
+    printf '%s\n' ./include/cae/mpi.h ./lib/libcae_mpi.so ./lib/libcae_mpi.so.1 \
+        "./lib/libcae_mpi.so.$(cat "$source/.version")" ./lib/pkgconfig/cae-mpi.pc | diff - "$scratch/files"
+    export PKG_CONFIG_PATH="$scratch/mpi/lib/pkgconfig"
+    # shellcheck disable=SC2046
+    ${CC:-cc} "$outside/mpi.c" -o "$scratch/with-mpi" $(pkg-config --cflags --libs cae-mpi)
+    LD_LIBRARY_PATH="$scratch/mpi/lib" "$scratch/with-mpi" | grep '^libcae_mpi [0-9.]*, MPI .*: 1 rank$'
+    [ "$(pkg-config --modversion cae-mpi)" = "$(cat "$source/.version")" ]
+    ldd "$scratch/mpi/lib/libcae.so" >"$scratch/needs"
+    fails grep -i mpi "$scratch/needs"
 }
 
 uninstalled()
@@ -155,7 +174,7 @@ uninstalled()
 
 rm -rf "$scratch"
 mkdir -p "$scratch"
-echo 1..8
+echo 1..9
 check 'meson install, with and without DESTDIR' installs
 check 'pkg-config, shared' by_pkg_config
 check 'pkg-config --static' by_pkg_config_static
@@ -168,5 +187,10 @@ else
 fi
 check 'meson, from the system' by_meson_from_the_system
 check 'meson, as a subproject that needs nothing' by_meson_subproject
+if pkg-config --exists ompi-c || pkg-config --exists ompi || pkg-config --exists mpich; then
+    check 'pkg-config, libcae_mpi' by_pkg_config_mpi
+else
+    skip 'pkg-config, libcae_mpi' 'no MPI'
+fi
 check 'uninstalled, from the build directory' uninstalled
 exit $failed

@@ -24,20 +24,20 @@ END
 
 cd "$(dirname "$0")/.."
 needs='cc pkg-config meson ninja openblas png jpeg jansson cairo check curl'
-wants='chromium strace abidiff doxygen cmake cffi c++ luajit pillow'
+wants='chromium strace abidiff doxygen cmake cffi c++ luajit pillow openmpi mpich'
 options=
 arguments=
 case ${1-} in
     --bindings)
         build=build/bindings
         wants="$wants cargo go npm javac"
-        options='-Dtools=false'
+        options='-Dtools=false -Dmpi=disabled'
         arguments='--suite bindings' ;;
     --asan)
         build=build/asan
         wants=
         needs="$needs sanitizers"
-        options='-Db_sanitize=address,undefined -Db_lundef=false'
+        options='-Db_sanitize=address,undefined -Db_lundef=false -Dmpi=disabled'
         arguments='--timeout-multiplier 5'
         export CK_FORK=no ASAN_OPTIONS=allocator_may_return_null=1:strict_string_checks=1
         export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ;;
@@ -45,7 +45,7 @@ case ${1-} in
         build=build/tsan
         wants=
         needs="$needs sanitizers"
-        options='-Db_sanitize=thread -Db_lundef=false -Dblas=none -Dtools=false'
+        options='-Db_sanitize=thread -Db_lundef=false -Dblas=none -Dtools=false -Dmpi=disabled'
         arguments='--suite api --suite unit --timeout-multiplier 10'
         export CK_FORK=no CAE_TEST_QUICK=1 ;;
     --msan)
@@ -55,7 +55,7 @@ case ${1-} in
         # shellcheck disable=SC2089 # meson's quotes, not the shell's
         memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
         options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
-        options="$options -Db_lundef=false -Dblas=none -Dimages=disabled -Dtools=false --force-fallback-for=check"
+        options="$options -Db_lundef=false -Dblas=none -Dimages=disabled -Dtools=false -Dmpi=disabled --force-fallback-for=check"
         arguments='--no-suite scripts --no-suite interop --no-suite bindings --no-suite soak'
         arguments="$arguments --timeout-multiplier 10"
         CC=$(command -v clang || echo clang-14)
@@ -64,6 +64,7 @@ case ${1-} in
         build=build/valgrind
         wants=
         needs="$needs valgrind"
+        options='-Dmpi=disabled'
         arguments='--setup valgrind --no-suite scripts --no-suite interop'
         export CK_FORK=no ;;
     --peers)

@@ -6,44 +6,129 @@
 
 static const char *program = "trainer";
 
+/* Of a process among others: what it has to say when it is asked. */
+static struct {
+    bool holding, own;  /* own: a failure that is not another rank's */
+    int rank;
+    size_t size;
+    char text[2048];
+} kept;
+
 void message_begin_with(const char *name)
 {
     program = name;
 }
 
-static void print(const char *format, va_list arguments, const char *reason)
+/* --- Printing or keeping ---------------------------------------------------------------------- */
+
+static void keep_values(const char *format, va_list values)
 {
-    fprintf(stderr, "%s: ", program);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, reason ? ": %s\n" : "\n", reason);
+    const size_t room = sizeof kept.text - kept.size;
+    const int length = vsnprintf(kept.text + kept.size, room, format, values);
+
+    if (length > 0)
+        kept.size += (size_t)length < room ? (size_t)length : room - 1;
 }
+
+static void put(const char *format, ...) LIKE_PRINTF(1, 2);
+
+static void put(const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    if (kept.holding)
+        keep_values(format, values);
+    else
+        vfprintf(stderr, format, values);
+    va_end(values);
+}
+
+static void put_values(const char *format, va_list values)
+{
+    if (kept.holding)
+        keep_values(format, values);
+    else
+        vfprintf(stderr, format, values);
+}
+
+static void put_message(const char *format, va_list values, const char *reason)
+{
+    put("%s: ", program);
+    if (kept.rank)
+        put("rank %d: ", kept.rank);
+    put_values(format, values);
+    put(reason ? ": %s\n" : "\n", reason);
+}
+
+/* --- What the program calls ------------------------------------------------------------------- */
 
 void say(const char *format, ...)
 {
-    va_list arguments;
+    const bool holding = kept.holding;
+    va_list values;
 
-    va_start(arguments, format);
-    print(format, arguments, NULL);
-    va_end(arguments);
+    if (kept.rank)
+        return;
+    kept.holding = false;
+    va_start(values, format);
+    put_message(format, values, NULL);
+    va_end(values);
+    kept.holding = holding;
 }
 
 bool fail(const char *format, ...)
 {
-    va_list arguments;
+    va_list values;
 
-    va_start(arguments, format);
-    print(format, arguments, NULL);
-    va_end(arguments);
+    kept.own = true;
+    va_start(values, format);
+    put_message(format, values, NULL);
+    va_end(values);
     return false;
 }
 
 bool fail_status(const cae_context *context, cae_status status, const char *format, ...)
 {
     const char *reason = cae_context_error(context);
-    va_list arguments;
+    va_list values;
 
-    va_start(arguments, format);
-    print(format, arguments, *reason ? reason : cae_status_string(status));
-    va_end(arguments);
+    kept.own = kept.own || status != CAE_ERR_PEER;
+    va_start(values, format);
+    put_message(format, values, *reason ? reason : cae_status_string(status));
+    va_end(values);
     return false;
+}
+
+void hint(const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    put_values(format, values);
+    va_end(values);
+    put("\n");
+}
+
+void message_as_rank(int rank)
+{
+    kept.holding = true;
+    kept.rank = rank;
+}
+
+void message_release(void)
+{
+    fwrite(kept.text, 1, kept.size, stderr); /* at once: other ranks write there, too */
+    message_drop();
+}
+
+void message_drop(void)
+{
+    kept.size = 0;
+    kept.own = false;
+}
+
+bool message_is_hearsay(void)
+{
+    return kept.size && !kept.own;
 }

@@ -25,4 +25,18 @@ bool fail(const char *format, ...) LIKE_PRINTF(1, 2);
 bool fail_status(const cae_context *context, cae_status status, const char *format, ...)
     LIKE_PRINTF(3, 4);
 
+/* A line without the program's name, after a failure. */
+void hint(const char *format, ...) LIKE_PRINTF(1, 2);
+
+/* --- In a group of processes, which would all say the same -------------------------------------- */
+
+/* From now on failures and hints are kept until one of the next two, and only rank 0 says anything
+ * else; others begin with their rank. */
+void message_as_rank(int rank);
+void message_release(void);
+void message_drop(void);
+
+/* All failures kept are those of others: CAE_ERR_PEER. */
+bool message_is_hearsay(void);
+
 #endif

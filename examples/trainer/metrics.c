@@ -98,7 +98,8 @@ static json_t *describe_machine(const struct run *run)
     char build[256];
 
     cae_build_info(build, sizeof build);
-    return json_pack("{s:i, s:s, s:I, s:s, s:s}",
+    return json_pack("{s:i, s:i, s:s, s:I, s:s, s:s}",
+                     "ranks", run->group.ranks,
                      "threads", (int)cae_context_threads(run->context),
                      "engine", options_engine_name(&run->options),
                      "parameters", (json_int_t)cae_model_parameter_count(run->model),

@@ -12,6 +12,9 @@
 static const char *const engines[] = {
     [CAE_ENGINE_AUTO] = "auto", [CAE_ENGINE_GEMM] = "gemm", [CAE_ENGINE_DIRECT] = "direct", NULL};
 
+static const char *const reductions[] = {[CAE_REDUCTION_DETERMINISTIC] = "deterministic",
+                                         [CAE_REDUCTION_NATIVE] = "native", NULL};
+
 static const struct argument rows[] = {
     {"data", "DIR", ARGUMENT_NAME, FIELD(data), "a directory", 0, 0,
      "CIFAR-10 in its binary format (the built-in images)", NULL},
@@ -29,6 +32,10 @@ static const struct argument rows[] = {
      INT64_MAX, "of the weights, the shuffles and the noise", NULL},
     {"threads", "N", ARGUMENT_WHOLE, FIELD(threads), "a whole number from 0 to 1024", 0, 1024,
      "threads; 0 is one per processor; results do not change", NULL},
+    {"reduction", "NAME", ARGUMENT_CHOICE, FIELD(reduction), "deterministic or native", 0, 0,
+     "under mpirun: deterministic, the bits of one process, or native", reductions},
+    {"timeout", "SECONDS", ARGUMENT_REAL, FIELD(timeout), "a number greater than 0", 0, 0,
+     "under mpirun: how long a process waits for the others (300)", NULL},
     {"engine", "NAME", ARGUMENT_CHOICE, FIELD(engine), "auto, gemm or direct", 0, 0,
      "auto, gemm or direct", engines},
     {"limit", "N", ARGUMENT_WHOLE, FIELD(limit), "a whole number from 1 to 1000000000", 1, 1000000000,
@@ -138,6 +145,10 @@ static void print_help(const struct task *task)
            "EXIT STATUS\n"
            "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
            "\n"
+           "MANY PROCESSES\n"
+           "  mpirun -np 4 %s ... trains on four, in a build with MPI. Rank 0 writes and reports;\n"
+           "  --batch is that of all together. Any other number may --resume.\n"
+           "\n"
            "EXAMPLES\n"
            "  %s                                             ten epochs on the built-in images\n"
            "  %s --data cifar-10-batches-bin --out runs/a    on CIFAR-10\n"
@@ -147,7 +158,7 @@ static void print_help(const struct task *task)
            "\n"
            "SEE ALSO\n"
            "  examples/README.md says what is in the files; include/cae/cae.h is the library.\n",
-           task->eval_out, task->name, task->name, task->name, task->name, task->name);
+           task->eval_out, task->name, task->name, task->name, task->name, task->name, task->name);
 }
 
 static void print_version(const struct task *task)
@@ -180,7 +191,7 @@ bool options_read(struct options *options, int *exit_code, const struct task *ta
     switch (found) {
     case ARGUMENTS_HELP: print_help(task); return false;
     case ARGUMENTS_VERSION: print_version(task); return false;
-    case ARGUMENTS_WRONG: fprintf(stderr, "Try '%s --help'.\n", task->name); return false;
+    case ARGUMENTS_WRONG: hint("Try '%s --help'.", task->name); return false;
     default: break;
     }
     if (options->eval && options->out == task->out)  /* not given */

@@ -23,6 +23,8 @@ struct options {
     double lr;          /* 0: the preset's */
     double sigma;
     bool quiet;
+    int64_t reduction;  /* enum cae_reduction, in a group */
+    double timeout;     /* seconds, in a group; 0: the library's */
 };
 
 /* Read the command line into `options`. False, with *exit_code set, when there is nothing left to

@@ -63,7 +63,10 @@ static void format_figures(char text[TEXT], const struct progress *p,
     char left[TEXT];
 
     format_duration(left, rate > 0 ? steps_left * (double)step->images / rate : 0);
-    snprintf(text, TEXT, "%.0f images/s  loss %.5f  ETA %.16s", rate, step->loss, left);
+    const int length = snprintf(text, TEXT, "%.0f images/s  loss %.5f  ETA %.16s", rate, step->loss,
+                                left);
+    if (p->ranks > 1)
+        snprintf(text + length, (size_t)(TEXT - length), "  %d ranks", p->ranks);
 }
 
 static void format_epoch(char text[TEXT], const struct progress *p,

@@ -15,6 +15,7 @@ struct progress {
     bool drawn;           /* the cursor is at the end of a bar */
     double drawn_at;
     int64_t epochs, steps_per_epoch;
+    int ranks;            /* shown when they are several; 0 to begin with */
     struct speed speed;
 };
 

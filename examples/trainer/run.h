@@ -3,6 +3,7 @@
 #define TRAINER_RUN_H
 
 #include "events.h"
+#include "group.h"
 #include "history.h"
 #include "options.h"
 #include "recipe.h"
@@ -23,6 +24,7 @@ struct run {
     struct recipe recipe;       /* of a training */
     struct outputs outputs;
 
+    struct group group;         /* the processes that train together */
     cae_context *context;
     cae_dataset *train, *test;  /* train is NULL with --eval, and so are optimizer and trainer */
     cae_model *model;

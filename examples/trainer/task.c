@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ static bool open_context(struct run *run)
     cae_status status;
 
     cae_context_options_init(&options, sizeof options);
-    options.threads = (int32_t)run->options.threads;
+    options.threads = run->options.threads ? (int32_t)run->options.threads
+                                           : (int32_t)group_threads(&run->group);
     options.engine = (int32_t)run->options.engine;
     status = cae_context_create(&run->context, &options);
     return !status || fail_status(NULL, status, "cannot start with --engine %s --threads %" PRId64,
@@ -141,17 +143,35 @@ static bool load_history(struct run *run)
 
 static int evaluate_only(struct run *run)
 {
+    if (run->group.rank)
+        return EXIT_SUCCESS;
     return data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
            load_model(run) && tensorboard_prepare(run) && open_outputs(run) &&
            tensorboard_open(run) && report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static bool prepare_training(struct run *run)
+/* Of a group, rank 0 alone has test images and writes files. */
+static bool set_up(struct run *run)
 {
     return data_open(&run->train, run->context, &run->options, CAE_SPLIT_TRAIN) &&
-           data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST) &&
-           set_up_training(run) && resume(run) && tensorboard_prepare(run) && open_outputs(run) &&
-           load_history(run) && tensorboard_open(run);
+           (run->group.rank ||
+            data_open(&run->test, run->context, &run->options, CAE_SPLIT_TEST)) &&
+           set_up_training(run);
+}
+
+static bool prepare_outputs(struct run *run)
+{
+    return run->group.rank || (tensorboard_prepare(run) && open_outputs(run) && load_history(run) &&
+                               tensorboard_open(run));
+}
+
+static bool prepare_training(struct run *run)
+{
+    struct group *group = &run->group;
+
+    return group_agree(group, set_up(run)) &&
+           group_agree(group, group_join(group, run->context, run->trainer)) &&
+           group_agree(group, resume(run)) && group_agree(group, prepare_outputs(run));
 }
 
 static int train_and_report(struct run *run)
@@ -159,15 +179,19 @@ static int train_and_report(struct run *run)
     if (!prepare_training(run))
         return EXIT_FAILURE;
     switch (train(run)) {
-    case TRAINED: return report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
-    case INTERRUPTED: return EXIT_SIGNAL + interrupt_signal();
+    case TRAINED: return run->group.rank || report(run) ? EXIT_SUCCESS : EXIT_FAILURE;
+    case INTERRUPTED: /* another rank may have got the signal */
+        return EXIT_SIGNAL + (interrupt_signal() ? interrupt_signal() : SIGTERM);
     default: return EXIT_FAILURE;
     }
 }
 
 static int perform(struct run *run)
 {
-    if (!open_context(run))
+    const struct options *o = &run->options;
+
+    if (!group_agree(&run->group, open_context(run)) ||
+        !group_agree(&run->group, group_set(&run->group, run->context, (int32_t)o->reduction, o->timeout)))
         return EXIT_FAILURE;
     set_evaluation(run);
     return run->options.eval ? evaluate_only(run) : train_and_report(run);
@@ -186,13 +210,28 @@ static void close_run(struct run *run)
     close_outputs(&run->outputs);
 }
 
+/* All ranks have something to do, or none. */
+static bool read_options(struct run *run, int *exit_code, int argc, char **argv)
+{
+    const bool ready = options_read(&run->options, exit_code, run->task, argc, argv);
+    const bool good = group_agree(&run->group, ready || *exit_code == EXIT_SUCCESS);
+
+    if (run->group.rank)
+        run->options.quiet = true;
+    if (!good && *exit_code == EXIT_SUCCESS)
+        *exit_code = EXIT_FAILURE;
+    return good && group_all(&run->group, ready);
+}
+
 int task_main(const struct task *task, int argc, char **argv)
 {
     struct run run = {.task = task, .program = argv[0], .outputs.lock = -1};
     int exit_code;
 
     message_begin_with(task->name);
-    if (options_read(&run.options, &exit_code, task, argc, argv)) {
+    if (!group_begin(&run.group))
+        return group_end(&run.group, EXIT_FAILURE);
+    if (read_options(&run, &exit_code, argc, argv)) {
         exit_code = perform(&run);
         close_run(&run);
     }
@@ -200,5 +239,5 @@ int task_main(const struct task *task, int argc, char **argv)
         say("cannot write to standard output: %s", strerror(errno));
         exit_code = exit_code ? exit_code : EXIT_FAILURE;
     }
-    return exit_code;
+    return group_end(&run.group, exit_code);
 }

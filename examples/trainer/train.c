@@ -19,19 +19,25 @@ static bool save_state(const struct run *run)
     return !status || fail_status(run->context, status, "cannot save the checkpoint");
 }
 
-static bool save_log(struct run *run)
+/* Files are those of rank 0; a checkpoint is saved by all ranks, and written by that one. */
+static bool is_writer(const struct run *run)
 {
-    return history_save(&run->history, run->outputs.log);
+    return !run->group.rank;
 }
 
-static bool save_both(struct run *run)
+static bool save_log(struct run *run, bool aside)
 {
     const struct outputs *o = &run->outputs;
 
-    if (history_save_aside(&run->history, o->log_aside) && save_state(run))
-        return history_take_place(&run->history, o->log_aside, o->log);
-    file_remove(o->log_aside);
-    return false;
+    return !is_writer(run) || (aside ? history_save_aside(&run->history, o->log_aside)
+                                     : history_save(&run->history, o->log));
+}
+
+static bool settle_log(struct run *run, bool aside)
+{
+    const struct outputs *o = &run->outputs;
+
+    return !is_writer(run) || !aside || history_take_place(&run->history, o->log_aside, o->log);
 }
 
 /* The run may be killed at any moment, and the log must have all rows of the checkpoint that stands
@@ -42,18 +48,20 @@ static bool save_checkpoint(struct run *run)
 {
     const bool new_log = !run->history.on_disk && !run->first_step;
 
-    if (new_log)
-        return save_both(run);
-    return save_log(run) && save_state(run);
+    if (group_agree(&run->group, save_log(run, new_log)) && group_agree(&run->group, save_state(run)))
+        return group_agree(&run->group, settle_log(run, new_log));
+    if (new_log && is_writer(run) && !group_is_lost(&run->group)) /* else who knows what was saved */
+        file_remove(run->outputs.log_aside);
+    return false;
 }
 
 /* TensorBoard is told of no step that a checkpoint lacks for long: what is too much is taken back by
  * the run that goes on. The checkpoint is saved whatever becomes of that. */
 static bool save_all(struct run *run)
 {
-    const bool told = events_flush(&run->events);
+    const bool told = !is_writer(run) || events_flush(&run->events);
 
-    return save_checkpoint(run) && told;
+    return save_checkpoint(run) && group_agree(&run->group, told);
 }
 
 /* What was learned is the average, where the recipe keeps one. The trainer keeps its own model. */
@@ -73,6 +81,8 @@ static bool save_model(struct run *run)
 {
     cae_status status;
 
+    if (!is_writer(run))
+        return true;
     if (run->recipe.trainer.average_decay > 0 && !take_average(run))
         return false;
 
@@ -96,14 +106,26 @@ static int64_t images_in_step(const struct run *run, int64_t step)
 /* The library has put everything back as it was before the loss went wrong. */
 static bool diverged(struct run *run, cae_status status)
 {
-    fail_status(run->context, status, "training diverged");
+    group_agree(&run->group, fail_status(run->context, status, "training diverged"));
     if (save_all(run))
         say("the last good weights are in %s; a smaller --lr may help", run->outputs.checkpoint);
     return false;
 }
 
-/* Take one step and note what it was like. */
-static bool take_step(struct run *run, struct progress *progress)
+static bool step_failed(struct run *run, cae_status status)
+{
+    if (group_all(&run->group, status == CAE_ERR_NUMERIC))
+        return diverged(run, status);
+    return group_agree(&run->group, fail_status(run->context, status, "training stopped"));
+}
+
+static bool note_step(struct run *run, const struct history_row *row)
+{
+    return !is_writer(run) || (history_add(&run->history, row) && tensorboard_step(run));
+}
+
+/* Take one step and note what it was like: *noted tells whether that could be done. */
+static bool take_step(struct run *run, struct progress *progress, bool *noted)
 {
     const double before = seconds_now();
     const cae_status status = cae_trainer_step(&run->progress, run->trainer);
@@ -112,8 +134,7 @@ static bool take_step(struct run *run, struct progress *progress)
 
     if (status) {
         progress_end(progress);
-        return status == CAE_ERR_NUMERIC ? diverged(run, status)
-                                         : fail_status(run->context, status, "training stopped");
+        return step_failed(run, status);
     }
 
     const int64_t epoch = now->epoch + !now->epoch_done;
@@ -123,23 +144,39 @@ static bool take_step(struct run *run, struct progress *progress)
     progress_show(progress, &(struct progress_step){
         .step = now->step, .epoch = epoch, .epoch_done = now->epoch_done, .images = images,
         .seconds = seconds, .loss = now->epoch_loss});
-    return history_add(&run->history, &(struct history_row){
+    *noted = note_step(run, &(struct history_row){
         .step = now->step, .epoch = epoch, .loss = now->loss, .learning_rate = now->learning_rate,
-        .images_per_second = seconds > 0 ? (double)images / seconds : 0}) &&
-           tensorboard_step(run);
+        .images_per_second = seconds > 0 ? (double)images / seconds : 0});
+    return true;
 }
 
 /* --- The loop --------------------------------------------------------------------------------- */
 
+/* What one rank of a group wants, all find in the progress of the next step. */
+static bool is_time_to_stop(struct run *run, bool wanted)
+{
+    if (!run->group.mpi)
+        return wanted;
+    if (wanted)
+        cae_trainer_request_stop(run->trainer);
+    return run->progress.stop;
+}
+
 static enum outcome take_steps(struct run *run, struct progress *progress)
 {
+    bool noted = true;
+
     while (run->progress.epoch < run->recipe.epochs) {
-        if (!take_step(run, progress))
+        bool this_one = true;
+        if (!take_step(run, progress, &this_one))
             return FAILED;
 
-        const bool interrupted = interrupt_signal();
+        noted = noted && this_one;
+        const bool interrupted = is_time_to_stop(run, !noted || interrupt_signal());
         if (interrupted)
             progress_end(progress);
+        if ((interrupted || run->progress.epoch_done) && !group_agree(&run->group, noted))
+            return FAILED;
         if ((interrupted || run->progress.epoch_done) && !save_all(run))
             return FAILED;
         if (interrupted)
@@ -164,6 +201,7 @@ enum outcome train(struct run *run)
 
     progress_begin(&progress, run->recipe.epochs, cae_trainer_steps_per_epoch(run->trainer),
                    run->options.quiet);
+    progress.ranks = run->group.ranks;
     interrupt_begin();
     outcome = take_steps(run, &progress);
     interrupt_end();
@@ -171,7 +209,7 @@ enum outcome train(struct run *run)
 
     if (outcome == FAILED || !save_model(run))
         return FAILED;
-    if (outcome == INTERRUPTED)
+    if (outcome == INTERRUPTED && is_writer(run))
         tell_how_to_resume(run);
     return outcome;
 }

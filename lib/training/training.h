@@ -132,6 +132,8 @@ void cae__average_exchange(cae_trainer *trainer);
 
 /* --- Group, see group.c ----------------------------------------------------------------------- */
 
+/* Images of the largest batch. */
+int64_t cae__most_in_batch(const cae_trainer *trainer);
 /* The deal of a trainer in a group; CAE_ERR_OPTIONS when there is not enough for all ranks. */
 cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
                             const cae_group_options *group);

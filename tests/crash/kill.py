@@ -183,7 +183,7 @@ class Trainer:
         with open(os.path.join(directory, 'metrics.json')) as file:
             found = json.load(file)
         return {key: found[key] for key in found
-                if not re.search('seconds|per_second|resumed|images_trained|final_train', key)}
+                if not re.search('seconds|per_second|resumed|images_trained|final_train|ranks', key)}
 
     def finish(self, directory):
         done = self.check(directory)

@@ -25,7 +25,7 @@ def doxygen(source, scratch, header=None):
         settings = file.read()
     settings += '\nOUTPUT_DIRECTORY = %s\nGENERATE_XML = YES\n' % scratch # the last one counts
     if header:
-        settings = settings.replace('include/cae/cae.h', header)
+        settings = settings.replace('include/cae/cae.h include/cae/mpi.h', header)
     result = subprocess.run(['doxygen', '-'], input=settings, cwd=source, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
     return result.returncode, result.stdout.strip(), os.path.join(scratch, 'xml')
@@ -41,7 +41,7 @@ def undocumented(xml):
     """Names of all symbols without a description, and of all functions."""
     bare, functions = [], set()
     for name in os.listdir(xml):
-        if not re.match(r'(cae_8h|group__|struct)', name):
+        if not re.match(r'(cae_8h|mpi_8h|group__|struct)', name):
             continue
         for compound in tree.parse(os.path.join(xml, name)).iter('compounddef'):
             if compound.get('kind') == 'struct' and not described(compound):
@@ -63,9 +63,10 @@ def no_warning(source, scratch):
 def every_symbol_is_described(source, scratch):
     bare, functions = undocumented(doxygen(source, scratch)[2])
     assert not bare, 'no description: ' + ' '.join(bare)
-    header = os.path.join(source, 'include', 'cae', 'cae.h')
-    declared = set(test_symbols.declarations(header))
-    assert functions == declared, test_symbols.difference(declared, functions, 'the header',
+    declared = set()
+    for header in ('cae.h', 'mpi.h'):
+        declared |= set(test_symbols.declarations(os.path.join(source, 'include', 'cae', header)))
+    assert functions == declared, test_symbols.difference(declared, functions, 'the headers',
                                                           'the reference')
 
 
