@@ -186,7 +186,7 @@ static void wrong_options(void)
     struct {
         cae_mpi_options known;
         uint64_t tail;
-    } newer;
+    } newer = {.tail = 2};
     cae_mpi *mpi = NULL;
 
     options.reduction = 7;
@@ -198,11 +198,11 @@ static void wrong_options(void)
     refused(&options, "timeout is");
     options.size = 5;
     refused(&options, "size is 5");
+    newer.known = usual();
+    newer.known.size = sizeof newer;
+    refused(&newer.known, "newer");
     cae_mpi_options_init(&newer.known, sizeof newer);
     require(newer.known.size == sizeof newer && newer.tail == 0);
-    newer.tail = 1;
-    refused(&newer.known, "newer");
-    newer.tail = 0;
     require(cae_mpi_create(&mpi, context, MPI_COMM_WORLD, &newer.known) == CAE_OK);
     cae_mpi_destroy(mpi);
     options = usual();
@@ -440,7 +440,7 @@ static void lost_rank(void)
 
 /* --- All of it --------------------------------------------------------------------------------------------- */
 
-static void begin(int argc, char **argv, int wanted)
+static void initialize(int argc, char **argv, int wanted)
 {
     int level;
 
@@ -492,7 +492,7 @@ int main(int argc, char **argv)
         return 1;
     if (!strcmp(what, "all")) {
         without_mpi();
-        begin(argc, argv, MPI_THREAD_FUNNELED);
+        initialize(argc, argv, MPI_THREAD_FUNNELED);
         if (!world_rank)
             printf("1..%d\n", CHECKS + 1);
         verdict("before MPI_Init");
@@ -501,12 +501,12 @@ int main(int argc, char **argv)
             verdict(checks[i].name);
         }
     } else if (!strcmp(what, "single")) {
-        begin(argc, argv, MPI_THREAD_SINGLE);
+        initialize(argc, argv, MPI_THREAD_SINGLE);
         if (!world_rank)
             printf("1..1\n");
         single_threaded();
     } else {
-        begin(argc, argv, MPI_THREAD_FUNNELED);
+        initialize(argc, argv, MPI_THREAD_FUNNELED);
         if (!world_rank)
             printf("1..1\n");
         lost_rank();
