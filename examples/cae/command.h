@@ -22,6 +22,8 @@ struct settings {
     int64_t task, preset, kind; /* indices of choices */
     int64_t smoothing;
     int64_t epochs, batch, seed, limit;
+    int64_t memory;             /* MiB of pixels */
+    const char *cache;
     double lr, sigma, sigma_max, quantile;
     bool force, json, quiet, check, grey;
 };

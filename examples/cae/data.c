@@ -60,6 +60,12 @@ static const char *kind_of(const char *path)
 
 /* --- Opening one ----------------------------------------------------------------------------- */
 
+/* Bytes; 0: not given. */
+static int64_t memory_of(const struct call *call)
+{
+    return call->settings.memory > 0 ? call->settings.memory << 20 : 0;
+}
+
 static cae_status open_npy(cae_dataset **out, const struct call *call, int32_t layout)
 {
     cae_dataset_options options;
@@ -67,6 +73,7 @@ static cae_status open_npy(cae_dataset **out, const struct call *call, int32_t l
     cae_dataset_options_init(&options, sizeof options);
     options.scale = (int32_t)call->settings.scale;
     options.layout = layout;
+    options.memory = memory_of(call);
     return cae_dataset_open_npy(out, call->context, call->settings.data, &options);
 }
 
@@ -106,6 +113,9 @@ static cae_status open_folder(cae_dataset **out, const struct call *call, int32_
     options.channels = channels ? channels : call->settings.grey ? 1 : CHANNELS;
     options.height = (int32_t)size[0];
     options.width = (int32_t)size[1];
+    options.cache = call->settings.cache;
+    if (memory_of(call))
+        options.memory = memory_of(call);
     return cae_dataset_open_folder(out, call->context, call->settings.data, &options);
 }
 
@@ -127,6 +137,7 @@ static cae_status open_cifar10(cae_dataset **out, const struct call *call, int32
 
     cae_dataset_options_init(&options, sizeof options);
     options.scale = (int32_t)call->settings.scale;
+    options.memory = memory_of(call);
     return cae_dataset_open_cifar10(out, call->context, call->settings.data, split, &options);
 }
 

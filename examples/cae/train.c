@@ -39,6 +39,10 @@ static const struct argument arguments[] = {
     ROW_CROP,
     {"grey", NULL, ARGUMENT_FLAG, FIELD(grey), NULL, 0, 0, "see photos and built-in images in grey", NULL},
     ROW_LIMIT("train on the first N images only (all)"),
+    {"memory", "MIB", ARGUMENT_WHOLE, FIELD(memory), "a whole number from 1 to 1000000000", 1, 1000000000,
+     "MiB of pixels to hold (all; of photos 256)", NULL},
+    {"cache", "DIR", ARGUMENT_NAME, FIELD(cache), "a directory", 0, 0,
+     "for what is cut out of photos, which else is held in memory", NULL},
     ROW_SEED("of the weights, the shuffles and the noise"),
     ROW_SCALE,
     ROW_THREADS,
@@ -292,13 +296,18 @@ const struct command command_train = {
     .least = 0, .most = 0, .files = "options only",
     .arguments = arguments, .argument_count = COUNT(arguments),
     .defaults = {.out = "model.safetensors", .preset = -1, .epochs = -1, .batch = -1, .lr = -1,
-                 .sigma = -1, .sigma_max = -1, .crop = "64", .limit = -1, .seed = 1},
+                 .sigma = -1, .sigma_max = -1, .crop = "64", .limit = -1, .memory = -1,
+                 .seed = 1},
     .description =
         "DESCRIPTION\n"
         "  --data is a directory in CIFAR-10's binary format, another directory, from whose pictures\n"
         "  parts are cut out at random places, or a .npy, [count][channels][height][width] or\n"
         "  [count][height][width][channels]. A tenth of the images, at most 1000, is kept back to\n"
         "  evaluate with; CIFAR-10 and the built-in images have their own for that.\n"
+        "\n"
+        "  CIFAR-10 and .npy files with more pixels than --memory has room for stay on disk and are read\n"
+        "  as images are asked for. Of photos no more is cut out than fits; with --cache that goes to a\n"
+        "  file without a name in DIR, of at most --memory, which ends with the program.\n"
         "\n"
         "  --task denoise learns to take Gaussian noise of --sigma out of images, in units of the\n"
         "  range [-1, 1]; --task reconstruct to give back the image it was shown.\n"

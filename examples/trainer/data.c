@@ -34,9 +34,13 @@ static cae_status make_built_in(cae_dataset **out, cae_context *context,
 static cae_status open_cifar10(cae_dataset **out, cae_context *context,
                                const struct options *options, int32_t split)
 {
+    cae_dataset_options how;
     cae_dataset *all;
-    cae_status status = cae_dataset_open_cifar10(&all, context, options->data, split, NULL);
+    cae_status status;
 
+    cae_dataset_options_init(&how, sizeof how);
+    how.memory = options->memory << 20;
+    status = cae_dataset_open_cifar10(&all, context, options->data, split, &how);
     if (status)
         return status;
     status = cae_dataset_slice(out, all, 0, limit(options, split, cae_dataset_count(all)));

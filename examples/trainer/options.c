@@ -40,6 +40,10 @@ static const struct argument rows[] = {
      "auto, gemm or direct", engines},
     {"limit", "N", ARGUMENT_WHOLE, FIELD(limit), "a whole number from 1 to 1000000000", 1, 1000000000,
      "use the first N training images only (all)", NULL},
+    {"memory", "MIB", ARGUMENT_WHOLE, FIELD(memory), "a whole number from 1 to 1000000000", 1, 1000000000,
+     "MiB of pixels to hold; --data with more stays on disk (all)", NULL},
+    {"shuffle-window", "N", ARGUMENT_WHOLE, FIELD(window), "a whole number from 1 to 1000000000", 1,
+     1000000000, "shuffle N images at a time, for slow disks (all)", NULL},
     {"out", "DIR", ARGUMENT_NAME, FIELD(out), "a directory", 0, 0, "where the results go", NULL},
     {"resume", "FILE", ARGUMENT_NAME, FIELD(resume), "a checkpoint file", 0, 0,
      "continue from a checkpoint", NULL},
@@ -103,6 +107,7 @@ void options_print_eval(FILE *file, const char *program, const struct options *o
     struct options again = defaults(task);
 
     again.data = options->data;
+    again.memory = options->memory;
     again.sigma = options->sigma;
     again.eval = model;
     options_print(file, program, &again, task);

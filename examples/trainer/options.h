@@ -18,6 +18,8 @@ struct options {
     int64_t threads;    /* 0: one per processor */
     int64_t engine;     /* enum cae_engine */
     int64_t limit;      /* 0: all training images */
+    int64_t memory;     /* MiB of pixels; 0: all */
+    int64_t window;     /* 0: of all training images */
     double lr;          /* 0: the preset's */
     double sigma;
     bool quiet;

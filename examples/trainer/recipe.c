@@ -43,6 +43,7 @@ cae_status recipe_choose(struct recipe *recipe, cae_context *context, const stru
     if (wishes->lr > 0)
         recipe->optimizer.learning_rate = wishes->lr;
     recipe->trainer.seed = (uint64_t)wishes->seed;
+    recipe->trainer.shuffle_window = wishes->window;
     recipe->trainer.noise_sigma = fmax(wishes->sigma, 0);
     recipe->trainer.noise_sigma_max = fmax(wishes->sigma_max, 0);
     return CAE_OK;

@@ -14,6 +14,7 @@ struct recipe {
 struct wishes {
     int64_t preset; /* enum cae_preset */
     int64_t epochs, batch, seed;
+    int64_t window; /* of the shuffle */
     double lr, sigma, sigma_max;
 };
 

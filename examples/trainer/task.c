@@ -54,6 +54,7 @@ static bool set_up_training(struct run *run)
     const struct options *o = &run->options;
     const struct wishes wishes = {
         .preset = o->preset, .batch = o->batch, .seed = o->seed, .lr = o->lr, .sigma = o->sigma,
+        .window = o->window,
         /* the published recipe counts epochs, the others samples */
         .epochs = o->epochs || o->preset != CAE_PRESET_REFERENCE ? o->epochs : PUBLISHED_EPOCHS};
     cae_status status = recipe_choose(recipe, run->context, &wishes, cae_dataset_count(run->train));

@@ -472,6 +472,12 @@ typedef struct cae_dataset_options {
                             dataset, its slices and all trainers using them are destroyed, which
                             does not read it; cae_dataset_create only */
     uint32_t reserved; /**< 0 */
+    int64_t memory;    /**< 0: all pixels are held in memory. Above: the most bytes of pixels that are
+                            held there. Images that take more stay in their files, which are kept
+                            open, and are read when they are asked for, in whatever order: the files
+                            must not be changed meanwhile, and may be deleted. The same images, and
+                            the same bits of what is made of them. cae_dataset_open_cifar10 and
+                            cae_dataset_open_npy only. Since 1.1 */
 } cae_dataset_options;
 
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_dataset_options). */
@@ -484,8 +490,10 @@ cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const voi
                               int32_t width, const cae_dataset_options *options);
 
 /** A directory in CIFAR-10's binary format: data_batch_1.bin ... data_batch_5.bin (those there are,
- * in this order) or test_batch.bin, each any number of records of one label byte (0-9) and 3072
- * pixel bytes [3][32][32]. Read into memory; the labels are checked and dropped. */
+ * in this order), and then data_batch_6.bin, data_batch_7.bin and so on to the first that is not
+ * there; or test_batch.bin. Each has any number of records of one label byte (0-9) and 3072 pixel
+ * bytes [3][32][32]. Read into memory, or, where the options bound that and all pixels take more, kept
+ * open. The labels are checked and dropped; those of images that stay in files when they are read. */
 cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
                                     const char *directory, int32_t split,
                                     const cae_dataset_options *options);
@@ -493,7 +501,9 @@ cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
 /** A NumPy file (.npy, see cae_array_read) of bytes or floats: [count][channels][height][width], or
  * [count][height][width][channels] when the options say CAE_LAYOUT_NHWC, or [count][height][width],
  * which is one channel. Bytes are scaled, floats taken to be in the range that the options name.
- * Read into memory once: what it takes is the file's size. The options' type and borrow are 0. */
+ * Read into memory once: what it takes is the file's size; or, where the options bound that and it is
+ * more, kept open, which only bytes and this machine's float32 can be: CAE_ERR_FORMAT for numbers that
+ * would have to be converted. The options' type and borrow are 0. */
 cae_status cae_dataset_open_npy(cae_dataset **out, cae_context *context, const char *path,
                                 const cae_dataset_options *options);
 
@@ -512,6 +522,12 @@ typedef struct cae_folder_options {
     uint64_t seed;    /**< 1: where crops are taken */
     int64_t memory;   /**< 268435456: the most bytes of pixels that the dataset may take */
     int64_t limit;    /**< 0: all files; else at most so many, evenly spaced in their order */
+    const char *cache; /**< NULL: crops are held in memory. Else a directory, for a file without a
+                            name: crops are decoded once, written to it, and read from it when they
+                            are asked for. `memory` then bounds the bytes of the file, and in memory
+                            there are no pixels. The file takes no room any more once the dataset,
+                            its slices and its trainers are gone, or the process is, however it ended.
+                            Not on Windows: CAE_ERR_UNSUPPORTED. Since 1.1 */
 } cae_folder_options;
 
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_folder_options). */
@@ -529,7 +545,8 @@ cae_status cae_folder_options_init(cae_folder_options *options, uint32_t size);
  * reads, unreadable) is left out: the log hears its name and the reason, cae_dataset_skipped counts
  * it. CAE_ERR_FORMAT, with the first reason, when none is left; CAE_ERR_IO when there was none;
  * CAE_ERR_OPTIONS when one crop of each, or the number of crops asked for, takes more than
- * `memory`. CAE_ERR_UNSUPPORTED in a build without PNG and JPEG. */
+ * `memory`. CAE_ERR_IO when the file in `cache` cannot be made or written, as on a full disk.
+ * CAE_ERR_UNSUPPORTED in a build without PNG and JPEG. */
 cae_status cae_dataset_open_folder(cae_dataset **out, cae_context *context, const char *directory,
                                    const cae_folder_options *options);
 
@@ -561,7 +578,9 @@ cae_status cae_dataset_shape(int32_t *channels, int32_t *height, int32_t *width,
 /** Difference between the largest and the smallest value of the range: 2 or 1; 0 for NULL. */
 double cae_dataset_range(const cae_dataset *dataset);
 
-/** Image `index`, scaled, as [channels][height][width]; `pixel_count` must be that product. */
+/** Image `index`, scaled, as [channels][height][width]; `pixel_count` must be that product.
+ * CAE_ERR_IO, or CAE_ERR_FORMAT, when it lies in a file and cannot be read: here and wherever images
+ * of a dataset are. */
 cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset *dataset,
                            int64_t index);
 
@@ -787,6 +806,11 @@ typedef struct cae_trainer_options {
                                  at least 11x11 */
     int32_t augment;        /**< 0; sum of enum cae_augment */
     uint32_t reserved2;     /**< 0 */
+    int64_t shuffle_window; /**< 0: the shuffle is one of all images, wherever they lie. Above: for data
+                                 in files on media that find far places slowly. Each epoch begins
+                                 somewhere in the dataset, cuts it from there on into runs of 256
+                                 images, takes these in random order, and shuffles so many images at a
+                                 time among themselves. Every image once an epoch. Since 1.1 */
 } cae_trainer_options;
 
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_trainer_options). */
@@ -825,7 +849,8 @@ cae_status cae_trainer_create(cae_trainer **out, cae_model *model, cae_optimizer
 /** Give a trainer back. The model keeps what it has learned. */
 void cae_trainer_destroy(cae_trainer *trainer);
 
-/** Take one optimizer step on the next batch. `out` may be NULL.
+/** Take one optimizer step on the next batch. `out` may be NULL. CAE_ERR_IO or CAE_ERR_FORMAT when an
+ * image that lies in a file cannot be read: nothing is updated, and the step may be taken again.
  * CAE_ERR_NUMERIC when the loss, the gradient or the update is not finite; nothing is updated then,
  * and if it was this trainer's last update that led there, it is taken back with everything it
  * changed: cae_trainer_progress tells where that is. Model, optimizer and trainer may be saved, or
@@ -860,7 +885,7 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 /** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and
  * options: continues to the same bits as if training had never stopped, at any step, with any
  * number of threads. A file that does not fit (another architecture, optimizer kind, dataset size,
- * batch, seed or shuffle; averaging here and not there) is CAE_ERR_FORMAT or CAE_ERR_SHAPE;
+ * batch, seed, shuffle or its window; averaging here and not there) is CAE_ERR_FORMAT or CAE_ERR_SHAPE;
  * whatever the status of a failure, nothing has changed. Rates, schedule, loss, noise, augmentation
  * and the average's decay may be changed on purpose: they are not in the file, and a rate set by
  * cae_optimizer_set_learning_rate has to be set again. */
@@ -888,8 +913,8 @@ cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 /** Add up `count` values over all ranks of a group, in place: afterwards every rank has the same sums,
  * to the bit. Returns 0, or anything else when that failed, such as when a rank is not heard of
  * for too long: then the group is done for. Called on the thread of the collective call, with the
- * same `count` on all ranks. The order of additions is free: where bits matter, all but one of the
- * values that meet are -0. */
+ * same `count` on all ranks, in the default floating-point environment; it must return. The order of
+ * additions is free: where bits matter, all but one of the values that meet are -0. */
 typedef int32_t (*cae_sum_fn)(void *user, float *values, size_t count);
 
 /** How the gradients of a step are added up. */

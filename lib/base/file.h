@@ -1,7 +1,7 @@
-/* file.h - whole files in, whole files out. Knows nothing of what is in them.
+/* file.h - whole files in, whole files out, and pieces of files. Knows nothing of what is in them.
  *
- * POSIX systems: file.c, replace.c. Windows: file_windows.c, where paths are UTF-8. Everywhere:
- * deliver.c. */
+ * POSIX systems: file.c, file_at.c, replace.c. Windows: file_windows.c, where paths are UTF-8.
+ * Everywhere: deliver.c. */
 #ifndef CAE_FILE_H
 #define CAE_FILE_H
 
@@ -32,6 +32,28 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
 
 /* To read piece by piece; NULL with errno set. */
 FILE *cae__file_stream(const char *path);
+
+/* file_at.c: a file that stays open, to be read from anywhere in it, by any thread. Not for children
+ * of other programs; a forked child has it too. */
+typedef intptr_t cae__opened;
+#define CAE__NOT_OPENED ((cae__opened)-1)
+cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *context,
+                          const char *path);
+/* A file without a name in a directory, to write to and to read from; it takes no room any more once
+ * it is closed, or the process has ended. */
+cae_status cae__file_nameless(cae__opened *file, const cae_context *context,
+                              const char *directory);
+void cae__file_close(cae__opened file);
+/* 0, CAE__FILE_ENDS where there is less, or the system's number for what went wrong. For workers: no
+ * text is kept. */
+int32_t cae__file_read_at(void *data, size_t size, cae__opened file, int64_t offset);
+int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int64_t offset);
+#define CAE__FILE_ENDS (-1)
+/* The failure in words, such as "cannot read at byte 42 of PATH: Input/output error". */
+cae_status cae__fail_at(const cae_context *context, int32_t error, const char *what,
+                        const char *path, int64_t offset);
+/* These bytes will be asked for soon: where the system can, it fetches them meanwhile. */
+void cae__file_announce(cae__opened file, int64_t offset, size_t size);
 
 /* replace.c: make `path` hold `data`, in one step. Killed at any moment, or without power, `path`
  * is what it was or all of `data`; after an error it is what it was, but for the one that says that

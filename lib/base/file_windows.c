@@ -205,6 +205,87 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
     return status;
 }
 
+/* --- Pieces ----------------------------------------------------------------------------------- */
+
+cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *context,
+                          const char *path)
+{
+    wchar_t *wide;
+    *file = CAE__NOT_OPENED;
+    cae_status status = widen(&wide, context, path);
+    if (status != CAE_OK)
+        return status;
+    const HANDLE handle = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
+                                      FILE_ATTRIBUTE_NORMAL, NULL);
+    const DWORD error = GetLastError();
+    cae__free(context, wide);
+    if (handle == INVALID_HANDLE_VALUE)
+        return fail(context, error, "cannot open", path);
+    LARGE_INTEGER length;
+    if (GetFileType(handle) != FILE_TYPE_DISK)
+        status = cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+    else if (!GetFileSizeEx(handle, &length))
+        status = fail(context, GetLastError(), "cannot look at", path);
+    if (status != CAE_OK) {
+        CloseHandle(handle);
+        return status;
+    }
+    *size = (int64_t)length.QuadPart;
+    *file = (cae__opened)handle;
+    return CAE_OK;
+}
+
+cae_status cae__file_nameless(cae__opened *file, const cae_context *context, const char *directory)
+{
+    *file = CAE__NOT_OPENED;
+    return cae__fail(context, CAE_ERR_UNSUPPORTED, "a file in %s: not on Windows", directory);
+}
+
+void cae__file_close(cae__opened file)
+{
+    if (file != CAE__NOT_OPENED)
+        CloseHandle((HANDLE)file);
+}
+
+int32_t cae__file_read_at(void *data, size_t size, cae__opened file, int64_t offset)
+{
+    unsigned char *to = data;
+    while (size > 0) {
+        OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)((uint64_t)offset >> 32)};
+        DWORD got;
+        if (!ReadFile((HANDLE)file, to,
+                      (DWORD)(size < CAE__FILE_AT_ONCE ? size : CAE__FILE_AT_ONCE), &got, &at))
+            return GetLastError() == ERROR_HANDLE_EOF ? CAE__FILE_ENDS : (int32_t)GetLastError();
+        if (got == 0)
+            return CAE__FILE_ENDS;
+        to += got;
+        size -= got;
+        offset += got;
+    }
+    return 0;
+}
+
+int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int64_t offset)
+{
+    (void)file, (void)data, (void)size, (void)offset; /* there is no file to write to */
+    return ERROR_NOT_SUPPORTED;
+}
+
+cae_status cae__fail_at(const cae_context *context, int32_t error, const char *what,
+                        const char *path, int64_t offset)
+{
+    char told[96];
+    snprintf(told, sizeof told, "%s at byte %lld of", what, (long long)offset);
+    return error == CAE__FILE_ENDS
+               ? cae__fail(context, CAE_ERR_IO, "%s %.300s: it has become shorter", told, path)
+               : fail(context, (DWORD)error, told, path);
+}
+
+void cae__file_announce(cae__opened file, int64_t offset, size_t size)
+{
+    (void)file, (void)offset, (void)size; /* no call for it */
+}
+
 FILE *cae__file_stream(const char *path)
 {
     const int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);

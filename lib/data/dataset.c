@@ -32,22 +32,37 @@ cae_status cae__dataset_options(const cae_context *context, cae_dataset_options 
                          "cae_dataset_options: scale %d, type %d, layout %d, borrow %d: each is 0 "
                          "or 1, reserved is 0", (int)known->scale, (int)known->type,
                          (int)known->layout, (int)known->borrow);
+    if (known->memory < 0)
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "cae_dataset_options: memory is %" PRId64 ", expected 0 or more",
+                         known->memory);
     return CAE_OK;
 }
 
-cae_status cae__dataset_scale(const cae_context *context, int32_t *scale,
-                              const cae_dataset_options *given)
+cae_status cae__dataset_plain_options(const cae_context *context, cae_dataset_options *known,
+                                      const cae_dataset_options *given)
 {
-    cae_dataset_options o;
-    const cae_status status = cae__dataset_options(context, &o, given);
+    const cae_status status = cae__dataset_options(context, known, given);
     if (status != CAE_OK)
         return status;
-    if (o.type != CAE_TYPE_U8 || o.layout != CAE_LAYOUT_NCHW || o.borrow != 0)
+    if (known->type != CAE_TYPE_U8 || known->layout != CAE_LAYOUT_NCHW || known->borrow != 0)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "cae_dataset_options: type, layout and borrow belong to "
                          "cae_dataset_create, expected 0");
-    *scale = o.scale;
     return CAE_OK;
+}
+
+cae_status cae__dataset_refuse_memory(const cae_context *context, const cae_dataset_options *o)
+{
+    return o->memory == 0
+               ? CAE_OK
+               : cae__fail(context, CAE_ERR_OPTIONS, "cae_dataset_options: memory is %" PRId64
+                           ", which is for data in files, expected 0", o->memory);
+}
+
+bool cae__dataset_fits(const cae_dataset_options *o, int64_t images, size_t bytes)
+{
+    return o->memory == 0 || (uint64_t)images <= (uint64_t)o->memory / bytes;
 }
 
 /* Bytes of all images; CAE_ERR_ARGUMENT for impossible extents. */
@@ -123,6 +138,22 @@ cae_status cae__dataset_adopt(cae_dataset **out, cae_context *context, void *blo
     return status;
 }
 
+cae_status cae__dataset_shelve(cae_dataset **out, cae_context *context, struct cae__store *store,
+                               const cae_dataset *prototype)
+{
+    cae_dataset shelved = *prototype;
+    size_t bytes; /* of one: of all there may be more than memory can address */
+    cae_status status = total_bytes(&bytes, &shelved.length, context, shelved.count > 0,
+                                    shelved.channels, shelved.height, shelved.width,
+                                    shelved.type == CAE_TYPE_U8 ? 1 : sizeof(float));
+    shelved.store = store;
+    if (status == CAE_OK)
+        status = allocate(out, context, &shelved);
+    if (status != CAE_OK)
+        cae__store_destroy(store, context);
+    return status;
+}
+
 cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const void *data,
                               size_t bytes, int64_t count, int32_t channels, int32_t height,
                               int32_t width, const cae_dataset_options *options)
@@ -135,6 +166,8 @@ cae_status cae_dataset_create(cae_dataset **out, cae_context *context, const voi
 
     cae_dataset_options o;
     cae_status status = cae__dataset_options(context, &o, options);
+    if (status == CAE_OK)
+        status = cae__dataset_refuse_memory(context, &o);
     if (status != CAE_OK)
         return status;
     const size_t element = o.type == CAE_TYPE_U8 ? 1 : sizeof(float);
@@ -181,8 +214,9 @@ cae_status cae_dataset_slice(cae_dataset **out, const cae_dataset *dataset, int6
         .count = count, .channels = dataset->channels, .height = dataset->height,
         .width = dataset->width, .length = dataset->length, .type = dataset->type,
         .layout = dataset->layout, .scale = dataset->scale, .skipped = dataset->skipped,
-        .parent = dataset,
-        .data = dataset->data + (size_t)first * dataset->length * element};
+        .parent = dataset, .store = dataset->store, .first = dataset->first + first,
+        .data = dataset->store ? NULL
+                               : dataset->data + (size_t)first * dataset->length * element};
     const cae_status status = allocate(out, dataset->handle.context, &prototype);
     if (status == CAE_OK)
         cae__retain(&dataset->handle);
@@ -200,6 +234,8 @@ void cae__dataset_release(cae_dataset *dataset)
     while (dataset && cae__release(&dataset->handle)) {
         cae_dataset *parent = (cae_dataset *)dataset->parent; /* ours to let go of */
         cae__free(dataset->handle.context, dataset->owned);
+        if (!parent)
+            cae__store_destroy(dataset->store, dataset->handle.context);
         cae__handle_end(dataset);
         dataset = parent;
     }
@@ -297,18 +333,39 @@ static void fetch(void *values, const cae_dataset *d, const unsigned char *image
     }
 }
 
-void cae__dataset_read_part(float *pixels, const cae_dataset *d, int64_t index, int way,
-                            size_t first, size_t count)
+size_t cae__dataset_room(const cae_dataset *d, int images)
+{
+    return d->store ? (size_t)images * cae__store_room(d->store) : 0;
+}
+
+cae_status cae__dataset_explain(const cae_context *context, const cae_dataset *d, int64_t index)
+{
+    return cae__store_explain(context, d->store, d->first + index, index);
+}
+
+void cae__dataset_announce(const cae_dataset *d, int64_t index)
+{
+    if (d->store)
+        cae__store_announce(d->store, d->first + index);
+}
+
+const unsigned char *cae__dataset_bytes(const cae_dataset *d, int64_t index, void *room)
+{
+    if (d->store)
+        return cae__store_read(room, d->store, d->first + index);
+    return d->data + (size_t)index * d->length * (d->type == CAE_TYPE_U8 ? 1 : sizeof(float));
+}
+
+void cae__dataset_read_part(float *pixels, const cae_dataset *d, const unsigned char *image,
+                            int way, size_t first, size_t count)
 {
     const struct cae__kernels *kernels = d->handle.context->kernels;
     const struct walk walk = walk_of(d, way);
     const bool is_signed = d->scale == CAE_SCALE_SIGNED;
     if (d->type == CAE_TYPE_F32) {
-        fetch(pixels, d, d->data + (size_t)index * d->length * sizeof(float), &walk, first, count,
-              sizeof(float));
+        fetch(pixels, d, image, &walk, first, count, sizeof(float));
         return;
     }
-    const unsigned char *image = d->data + (size_t)index * d->length;
     if (walk.straight) {
         kernels->scale_bytes(pixels, image + first, count, is_signed);
         return;
@@ -321,29 +378,42 @@ void cae__dataset_read_part(float *pixels, const cae_dataset *d, int64_t index, 
     }
 }
 
-void cae__dataset_read(float *pixels, const cae_dataset *d, int64_t index)
+bool cae__dataset_read(float *pixels, const cae_dataset *d, int64_t index, void *room)
 {
-    cae__dataset_read_part(pixels, d, index, 0, 0, d->length);
+    const unsigned char *image = cae__dataset_bytes(d, index, room);
+    if (image)
+        cae__dataset_read_part(pixels, d, image, 0, 0, d->length);
+    return image != NULL;
 }
 
 /* Through a piece of each image that stays in the nearest cache. */
-void cae__dataset_read_lanes(float *out, const cae_dataset *d, const int64_t *images,
-                             const int *ways, int lanes, int used)
+int64_t cae__dataset_read_lanes(float *out, const cae_dataset *d, const int64_t *images,
+                                const int *ways, int lanes, int used, void *room)
 {
     enum { PIECE = 512 };
     float piece[CAE__MOST_LANES * PIECE];
+    const unsigned char *bytes[CAE__MOST_LANES];
+    for (int lane = 0; lane < used; lane++) {
+        unsigned char *place = room;
+        if (d->store)
+            place += cae__dataset_room(d, lane);
+        bytes[lane] = cae__dataset_bytes(d, images[lane], place);
+        if (!bytes[lane])
+            return images[lane];
+    }
     if (lanes == 1) {
-        cae__dataset_read_part(out, d, images[0], ways ? ways[0] : 0, 0, d->length);
-        return;
+        cae__dataset_read_part(out, d, bytes[0], ways ? ways[0] : 0, 0, d->length);
+        return CAE__ALL_READ;
     }
     for (size_t first = 0; first < d->length; first += PIECE) {
         const size_t count = d->length - first < PIECE ? d->length - first : PIECE;
         for (int lane = 0; lane < used; lane++)
-            cae__dataset_read_part(piece + lane * PIECE, d, images[lane], ways ? ways[lane] : 0,
+            cae__dataset_read_part(piece + lane * PIECE, d, bytes[lane], ways ? ways[lane] : 0,
                                    first, count);
         d->handle.context->kernels->interleave(out + first * (size_t)lanes, piece, count, PIECE,
                                                lanes, used);
     }
+    return CAE__ALL_READ;
 }
 
 cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset *dataset,
@@ -360,11 +430,16 @@ cae_status cae_dataset_get(float *pixels, size_t pixel_count, const cae_dataset 
     if (pixel_count != dataset->length)
         return cae__fail(context, CAE_ERR_SHAPE, "an image has %zu values, the array %zu",
                          dataset->length, pixel_count);
+    const size_t bytes = cae__dataset_room(dataset, 1);
+    void *room = bytes ? cae__alloc(context, 1, bytes) : NULL;
+    if (bytes && !room)
+        return cae__fail_memory(context);
     fenv_t host;
     cae__arithmetic_begin(&host);
-    cae__dataset_read(pixels, dataset, index);
+    const bool there = cae__dataset_read(pixels, dataset, index, room);
     cae__arithmetic_end(&host);
-    return CAE_OK;
+    cae__free(context, room);
+    return there ? CAE_OK : cae__dataset_explain(context, dataset, index);
 }
 
 cae_status cae_add_noise(float *values, size_t count, double sigma, uint64_t seed, uint32_t visit,

@@ -241,11 +241,13 @@ cae_status cae_dataset_create_dead_leaves(cae_dataset **out, cae_context *contex
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "dead leaves of %dx%dx%d, expected 1 or 3 channels and sides of 1 to %d",
                          (int)channels, (int)height, (int)width, MOST_SIDE);
-    int32_t scale;
-    cae_status status = cae__dataset_scale(context, &scale, options);
+    cae_dataset_options o;
+    cae_status status = cae__dataset_plain_options(context, &o, options);
+    if (status == CAE_OK)
+        status = cae__dataset_refuse_memory(context, &o);
     cae_dataset *dataset = NULL;
     if (status == CAE_OK)
-        status = cae__dataset_allocate(&dataset, context, count, channels, height, width, scale);
+        status = cae__dataset_allocate(&dataset, context, count, channels, height, width, o.scale);
     if (status == CAE_OK)
         status = cae__scratch_reserve(context, count, (size_t)samples_along(height) *
                                                           (size_t)samples_along(width) *

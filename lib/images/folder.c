@@ -1,10 +1,11 @@
-/* folder.c - random crops of the images below a directory, as a dataset of bytes in memory.
+/* folder.c - random crops of the images below a directory, as a dataset of bytes in memory or in a
+ * file of its own.
  *
  *   find    the files, in the order of their names          walk.c
  *   look    at the size of each, by its header              look.c, on all threads
  *   share   the memory out among them: how many crops of each
  *   cut     read, decode, cut                               png.c, jpeg.c, on all threads
- *   close   the gaps of those that turned out to be unusable
+ *   close   the gaps of those that turned out to be unusable; in a file they are left, unwritten
  *
  * Workers must not write into the context: its error text is one, its log the caller's. Each has a
  * context of its own, whose allocator is the caller's, called in the caller's floating-point
@@ -34,7 +35,11 @@ struct folder {
     const char *directory;
     cae_folder_options options;
     struct cae__files files;
-    cae_dataset *dataset;
+    int64_t crops;        /* of all files that seemed usable */
+    cae_dataset *dataset; /* in memory, or */
+    cae__opened cache;    /* the file that crops are written to, and */
+    unsigned char *rooms; /* a crop of each worker's on its way there */
+    atomic_int error;     /* of writing them, 0 for none */
 };
 
 /* --- Contexts for workers --------------------------------------------------------------------- */
@@ -206,8 +211,21 @@ static cae_status share(struct folder *folder)
         file->first = first;
         first += file->crops;
     }
-    return cae__dataset_allocate(&folder->dataset, folder->context, first, o->channels, o->height,
-                                 o->width, o->scale);
+    folder->crops = first;
+    return CAE_OK;
+}
+
+/* Where crops go: memory of the dataset's, or a file without a name. */
+static cae_status make_room(struct folder *folder)
+{
+    const cae_context *context = folder->context;
+    const cae_folder_options *o = &folder->options;
+    if (!o->cache)
+        return cae__dataset_allocate(&folder->dataset, folder->context, folder->crops, o->channels,
+                                     o->height, o->width, o->scale);
+    folder->rooms = cae__alloc(context, (size_t)context->threads, (size_t)crop_bytes(o));
+    return folder->rooms ? cae__file_nameless(&folder->cache, context, o->cache)
+                         : cae__fail_memory(context);
 }
 
 /* --- Cutting ---------------------------------------------------------------------------------- */
@@ -241,8 +259,8 @@ static size_t place(uint32_t bits, int64_t places)
     return (size_t)((uint64_t)bits * (uint64_t)places >> 32);
 }
 
-static void cut_crop(const struct folder *folder, const struct cae__numbers *image,
-                     const struct cae__file *file, int64_t crop)
+static void cut_crop(unsigned char *row, const struct folder *folder,
+                     const struct cae__numbers *image, const struct cae__file *file, int64_t crop)
 {
     const cae_folder_options *o = &folder->options;
     const uint64_t number = (uint64_t)file->number;
@@ -254,8 +272,6 @@ static void cut_crop(const struct folder *folder, const struct cae__numbers *ima
     const size_t top = place(bits[0], image->shape[0] - o->height + 1);
     const size_t left = place(bits[1], image->shape[1] - o->width + 1);
 
-    unsigned char *row = (unsigned char *)folder->dataset->owned +
-                         (size_t)(file->first + crop) * folder->dataset->length;
     for (int c = 0; c < o->channels; c++)
         for (size_t y = 0; y < (size_t)o->height; y++, row += o->width)
             cut_row(row, image,
@@ -279,15 +295,33 @@ static cae_status read_image(struct cae__numbers *image, const cae_context *cont
     return status;
 }
 
+/* To its place. What cannot be written is no fault of the file that it is of. */
+static void keep_crop(struct folder *folder, const struct cae__numbers *image,
+                      const struct cae__file *file, int64_t crop, int worker)
+{
+    const size_t bytes = (size_t)crop_bytes(&folder->options);
+    if (folder->cache == CAE__NOT_OPENED) {
+        cut_crop((unsigned char *)folder->dataset->owned + (size_t)(file->first + crop) * bytes,
+                 folder, image, file, crop);
+        return;
+    }
+    unsigned char *room = folder->rooms + (size_t)worker * bytes;
+    cut_crop(room, folder, image, file, crop);
+    const int32_t error = cae__file_write_at(folder->cache, room, bytes,
+                                             (file->first + crop) * (int64_t)bytes);
+    if (error)
+        atomic_store(&folder->error, error);
+}
+
 static void cut(void *job, int64_t index, int worker)
 {
-    const struct folder *folder = job;
+    struct folder *folder = job;
     const cae_folder_options *o = &folder->options;
     const cae_context *context = &folder->workers[worker];
     struct cae__file *file = &folder->files.list[index];
     struct cae__numbers image;
     char path[CAE__PATH_ROOM];
-    if (file->status != CAE_OK)
+    if (file->status != CAE_OK || atomic_load(&folder->error))
         return;
     cae_status status = cae__path_join(path, context, folder->directory, file->name);
     if (status == CAE_OK)
@@ -296,7 +330,7 @@ static void cut(void *job, int64_t index, int worker)
         if (image.shape[0] < o->height || image.shape[1] < o->width)
             status = too_small(context, o, image.shape[0], image.shape[1]);
         for (int64_t crop = 0; crop < file->crops && status == CAE_OK; crop++)
-            cut_crop(folder, &image, file, crop);
+            keep_crop(folder, &image, file, crop, worker);
         cae__free(context, image.data);
     }
     if (status != CAE_OK)
@@ -323,6 +357,63 @@ static void close_gaps(struct folder *folder)
     }
 }
 
+/* Of files that could be used, one after the other; there is one. */
+static int64_t runs_of(const struct folder *folder)
+{
+    int64_t runs = 0, end = -1;
+    for (int64_t i = 0; i < folder->files.count; i++) {
+        const struct cae__file *file = &folder->files.list[i];
+        if (file->status != CAE_OK)
+            continue;
+        runs += file->first != end;
+        end = file->first + file->crops;
+    }
+    return runs;
+}
+
+/* In the file nothing is moved: the dataset knows where images lie. */
+static cae_status shelve(struct folder *folder)
+{
+    cae_context *context = folder->context;
+    const cae_folder_options *o = &folder->options;
+    const int64_t bytes = crop_bytes(o);
+    cae_dataset prototype = {.channels = o->channels, .height = o->height, .width = o->width,
+                             .scale = o->scale};
+    struct cae__store *store;
+    cae_status status = cae__store_create(&store, context, 1, runs_of(folder), (size_t)bytes, 0);
+    if (status != CAE_OK)
+        return status;
+    const cae__opened cache = folder->cache;
+    folder->cache = CAE__NOT_OPENED; /* the store's */
+    status = cae__store_add_file(store, context, cache, o->cache);
+    int64_t end = -1;
+    for (int64_t i = 0; i < folder->files.count && status == CAE_OK; i++) {
+        const struct cae__file *file = &folder->files.list[i];
+        if (file->status != CAE_OK) {
+            prototype.skipped++;
+            continue;
+        }
+        if (file->first != end)
+            cae__store_add_images(store, prototype.count, file->first * bytes);
+        prototype.count += file->crops;
+        end = file->first + file->crops;
+    }
+    if (status == CAE_OK)
+        return cae__dataset_shelve(&folder->dataset, context, store, &prototype);
+    cae__store_destroy(store, context);
+    return status;
+}
+
+static cae_status check_cache(const struct folder *folder)
+{
+    const int error = atomic_load(&folder->error);
+    return error == 0 ? CAE_OK
+                      : cae__fail_system(folder->context, error, "cannot write %" PRId64
+                                         " crops of %" PRId64 " bytes to a file in %.300s",
+                                         folder->crops, crop_bytes(&folder->options),
+                                         folder->options.cache);
+}
+
 static void log_skipped(const struct folder *folder)
 {
     for (int64_t i = 0; i < folder->files.count; i++) {
@@ -344,11 +435,17 @@ static cae_status open_folder(struct folder *folder)
     status = check_files(folder);
     if (status == CAE_OK)
         status = share(folder);
+    if (status == CAE_OK)
+        status = make_room(folder);
     if (status == CAE_OK) {
         cae__parallel(context, folder->files.count, cut, folder);
-        status = check_files(folder);
+        status = check_cache(folder);
     }
     if (status == CAE_OK)
+        status = check_files(folder);
+    if (status == CAE_OK && folder->options.cache)
+        status = shelve(folder);
+    else if (status == CAE_OK)
         close_gaps(folder);
     if (status != CAE_ERR_MEMORY)
         log_skipped(folder);
@@ -384,7 +481,8 @@ cae_status cae_dataset_open_folder(cae_dataset **out, cae_context *context, cons
     if (!context || !directory)
         return cae__fail(context, CAE_ERR_ARGUMENT, "%s is NULL",
                          context ? "directory" : "context");
-    struct folder folder = {.context = context, .directory = directory, .options = defaults};
+    struct folder folder = {.context = context, .directory = directory, .options = defaults,
+                            .cache = CAE__NOT_OPENED};
     cae_status status = cae__options_read(context, &folder.options, sizeof folder.options, options,
                                           "cae_folder_options");
     if (status == CAE_OK)
@@ -397,6 +495,8 @@ cae_status cae_dataset_open_folder(cae_dataset **out, cae_context *context, cons
         status = open_folder(&folder);
     cae__files_free(&folder.files, context);
     cae__free(context, folder.workers);
+    cae__free(context, folder.rooms);
+    cae__file_close(folder.cache);
     if (status != CAE_OK) {
         cae_dataset_destroy(folder.dataset);
         return status;

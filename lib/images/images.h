@@ -65,6 +65,12 @@ bool cae__bytes_grow(struct cae__bytes *bytes, const cae_context *context, size_
 bool cae__npy_is(const unsigned char *data, size_t size);
 cae_status cae__npy_read(struct cae__numbers *numbers, const cae_context *context,
                          const unsigned char *data, size_t size, unsigned char **block);
+/* All but `data`, by the first bytes of a file of `size`: CAE__NPY_HEAD of them, or all there are.
+ * Where the numbers begin, and whether they are in the file as they would be in memory. */
+#define CAE__NPY_HEAD (65536 + 12)
+cae_status cae__npy_look(struct cae__numbers *numbers, size_t *start, bool *as_it_is,
+                         const cae_context *context, const unsigned char *head, size_t head_size,
+                         uint64_t size);
 cae_status cae__npy_write(unsigned char **data, size_t *size, const cae_context *context,
                           const struct cae__numbers *numbers);
 

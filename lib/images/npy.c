@@ -8,7 +8,7 @@
 
 #define MAGIC "\x93NUMPY"
 #define MAGIC_SIZE 6
-#define MOST_HEADER 65536 /* bytes; NumPy itself refuses headers of more than 10,000 */
+#define MOST_HEADER (CAE__NPY_HEAD - 12) /* bytes; NumPy itself refuses more than 10,000 */
 #define LINE 64           /* numbers begin at a multiple of it */
 
 bool cae__npy_is(const unsigned char *data, size_t size)
@@ -255,6 +255,23 @@ static cae_status check_header(struct cae__numbers *numbers, struct element *ele
                          ".npy: %zu numbers take %zu bytes, the file has %zu", numbers->count,
                          expected, size);
     return CAE_OK;
+}
+
+cae_status cae__npy_look(struct cae__numbers *numbers, size_t *start, bool *as_it_is,
+                         const cae_context *context, const unsigned char *head, size_t head_size,
+                         uint64_t size)
+{
+    struct header header;
+    struct element element;
+    cae_status status = read_header(&header, start, context, head, head_size);
+    if (status == CAE_OK && size - *start > SIZE_MAX)
+        status = cae__fail(context, CAE_ERR_FORMAT, ".npy: the file is larger than memory can "
+                           "address");
+    if (status == CAE_OK)
+        status = check_header(numbers, &element, context, &header, (size_t)(size - *start));
+    if (status == CAE_OK)
+        *as_it_is = !element.swapped && element.size == cae__type_size(element.type);
+    return status;
 }
 
 cae_status cae__npy_read(struct cae__numbers *numbers, const cae_context *context,

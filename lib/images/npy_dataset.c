@@ -1,4 +1,5 @@
-/* npy_dataset.c - a NumPy file of images as a dataset: its numbers stay where they were read. */
+/* npy_dataset.c - a NumPy file of images as a dataset: its numbers stay where they were read, or in the
+ * file. */
 #include "images.h"
 
 #include <inttypes.h>
@@ -47,6 +48,81 @@ static cae_status from_numbers(cae_dataset **out, cae_context *context,
     return status == CAE_ERR_ARGUMENT || status == CAE_ERR_SHAPE ? CAE_ERR_FORMAT : status;
 }
 
+/* --- Numbers that stay in the file ------------------------------------------------------------- */
+
+struct source {
+    cae__opened file;
+    int64_t size;
+    struct cae__numbers numbers; /* what the header says */
+    size_t start;
+    bool as_it_is;
+};
+
+static cae_status read_head(struct source *source, const cae_context *context, const char *path)
+{
+    const size_t size = source->size < CAE__NPY_HEAD ? (size_t)source->size : CAE__NPY_HEAD;
+    unsigned char *head = cae__alloc(context, 1, size + 1); /* + 1: may be empty */
+    if (!head)
+        return cae__fail_memory(context);
+    const int32_t error = cae__file_read_at(head, size, source->file, 0);
+    cae_status status;
+    if (error)
+        status = cae__fail_at(context, error, "cannot read", path, 0);
+    else if (!cae__npy_is(head, size))
+        status = cae__fail(context, CAE_ERR_FORMAT, "not a .npy file");
+    else
+        status = cae__npy_look(&source->numbers, &source->start, &source->as_it_is, context, head,
+                               size, (uint64_t)source->size);
+    cae__free(context, head);
+    return status;
+}
+
+static cae_status shelve(cae_dataset **out, cae_context *context, struct source *source,
+                         const char *path, const cae_dataset *prototype)
+{
+    struct cae__store *store;
+    const int64_t count = prototype->count;
+    if (!source->as_it_is)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "numbers that have to be converted cannot stay in the file, expected u1, or "
+                         "f4 of this machine: array.astype(numpy.float32), or memory for %zu bytes",
+                         source->numbers.bytes);
+    cae_status status = cae__store_create(&store, context, 1, 1,
+                                          source->numbers.bytes / (size_t)count, 0);
+    if (status != CAE_OK)
+        return status;
+    const cae__opened file = source->file;
+    source->file = CAE__NOT_OPENED; /* the store's */
+    status = cae__store_add_file(store, context, file, path);
+    if (status != CAE_OK) {
+        cae__store_destroy(store, context);
+        return status;
+    }
+    cae__store_add_images(store, 0, (int64_t)source->start);
+    return cae__dataset_shelve(out, context, store, prototype);
+}
+
+/* *out stays NULL where the pixels fit into memory. */
+static cae_status open_bounded(cae_dataset **out, cae_context *context, const char *path,
+                               const cae_dataset_options *o)
+{
+    struct source source;
+    cae_dataset prototype = {.layout = o->layout, .scale = o->scale};
+    cae_status status = cae__file_open(&source.file, &source.size, context, path);
+    if (status != CAE_OK)
+        return status;
+    status = read_head(&source, context, path);
+    if (status == CAE_OK)
+        status = describe(&prototype, context, &source.numbers);
+    if (status == CAE_OK && !cae__dataset_fits(o, 1, source.numbers.bytes))
+        status = shelve(out, context, &source, path, &prototype);
+    cae__file_close(source.file);
+    status = status == CAE_ERR_ARGUMENT || status == CAE_ERR_SHAPE ? CAE_ERR_FORMAT : status;
+    return status == CAE_ERR_IO ? status : cae__name_file(context, status, path);
+}
+
+/* ------------------------------------------------------------------------------------------------ */
+
 static cae_status open_file(cae_dataset **out, cae_context *context, const char *path,
                             const cae_dataset_options *o)
 {
@@ -83,5 +159,7 @@ cae_status cae_dataset_open_npy(cae_dataset **out, cae_context *context, const c
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "cae_dataset_options: the type is the file's and borrow belongs to "
                          "cae_dataset_create, expected 0");
-    return open_file(out, context, path, &o);
+    if (o.memory > 0)
+        status = open_bounded(out, context, path, &o);
+    return status == CAE_OK && !*out ? open_file(out, context, path, &o) : status;
 }

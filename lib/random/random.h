@@ -15,7 +15,10 @@ enum cae__purpose {
     CAE__FOR_LEAVES = 4,
     CAE__FOR_SIGMA = 5,
     CAE__FOR_AUGMENT = 6,
-    CAE__FOR_CROPS = 7
+    CAE__FOR_CROPS = 7,
+    CAE__FOR_ROTATION = 8,
+    CAE__FOR_CHUNKS = 9,
+    CAE__FOR_WINDOWS = 10
 };
 
 #define CAE__PHILOX_MULTIPLIER_0 0xD2511F53u
@@ -42,5 +45,8 @@ float cae__stream_uniform(struct cae__stream *stream);
 
 /* Where index goes in the permutation of [0, count) that (seed, epoch) name, see permutation.c. */
 uint64_t cae__permute(uint64_t index, uint64_t count, uint64_t seed, uint64_t epoch);
+/* The same, where places that are near in time are near in space, see permutation.c. */
+uint64_t cae__permute_near(uint64_t index, uint64_t count, uint64_t window, uint64_t seed,
+                           uint64_t epoch);
 
 #endif

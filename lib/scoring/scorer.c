@@ -304,6 +304,8 @@ cae_status cae_scorer_run(double *score, float *map, size_t map_count, cae_score
 
 /* --- Many frames ------------------------------------------------------------------------------- */
 
+#define UNREAD (-1.0) /* no score of an image that was read */
+
 struct many {
     const cae_scorer *scorer;
     const cae_dataset *dataset;
@@ -315,33 +317,53 @@ static void run_image(void *job, int64_t image, int worker)
     const struct many *many = job;
     const cae_scorer *s = many->scorer;
     float *x = cae__scratch(s->handle.context, worker), *rest = x + padded(frame_length(s));
-    cae__dataset_read(x, many->dataset, image);
-    many->scores[image] = score_small(s, NULL, x, rest);
+    float *room = rest + padded(small_floats(s));
+    many->scores[image] = cae__dataset_read(x, many->dataset, image, room)
+                              ? score_small(s, NULL, x, rest) : UNREAD;
+}
+
+/* The failure of the first image that could not be read. */
+static cae_status check_read(const cae_context *context, const double *scores,
+                             const cae_dataset *dataset)
+{
+    for (int64_t i = 0; i < dataset->count; i++)
+        if (scores[i] == UNREAD)
+            return cae__dataset_explain(context, dataset, i);
+    return CAE_OK;
+}
+
+static cae_status run_images(double *scores, cae_scorer *s, const cae_dataset *dataset)
+{
+    cae_context *context = s->handle.context;
+    struct many many = {s, dataset, scores};
+    const uint64_t floats = padded(frame_length(s)) + padded(small_floats(s));
+    const cae_status status = cae__scratch_reserve(
+        context, dataset->count, floats * sizeof(float) + cae__dataset_room(dataset, 1));
+    if (status != CAE_OK)
+        return status;
+    cae__parallel(context, dataset->count, run_image, &many);
+    return check_read(context, scores, dataset);
 }
 
 /* Threads share the images of a small size, and the tiles of each large one. */
 cae_status cae__scorer_run_all(double *scores, cae_scorer *s, const cae_dataset *dataset)
 {
     cae_context *context = s->handle.context;
-    if (!s->plan.large) {
-        struct many many = {s, dataset, scores};
-        const uint64_t floats = padded(frame_length(s)) + small_floats(s);
-        const cae_status status =
-            cae__scratch_reserve(context, dataset->count, floats * sizeof(float));
-        if (status == CAE_OK)
-            cae__parallel(context, dataset->count, run_image, &many);
-        return status;
-    }
-    float *x = cae__alloc(context, frame_length(s), sizeof *x);
+    if (!s->plan.large)
+        return run_images(scores, s, dataset);
+    const uint64_t frame = padded(frame_length(s)) * sizeof(float);
+    const uint64_t bytes = frame + cae__dataset_room(dataset, 1);
+    float *x = bytes > SIZE_MAX ? NULL : cae__alloc(context, 1, (size_t)bytes);
     if (!x)
         return cae__fail_memory(context);
-    for (int64_t i = 0; i < dataset->count; i++) {
+    bool there = true;
+    for (int64_t i = 0; i < dataset->count && there; i++) {
         fenv_t host;
         cae__arithmetic_begin(&host);
-        cae__dataset_read(x, dataset, i);
+        there = cae__dataset_read(x, dataset, i, (unsigned char *)x + frame);
         cae__arithmetic_end(&host);
-        scores[i] = run_frame(s, NULL, x);
+        scores[i] = there ? run_frame(s, NULL, x) : UNREAD;
     }
     cae__free(context, x);
-    return CAE_OK;
+    return there ? CAE_OK : check_read(context, scores, dataset);
 }

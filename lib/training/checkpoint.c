@@ -15,6 +15,7 @@
 #define TRAINER_KEY "libcae.trainer"
 #define PLAIN 1    /* versions of what is written under that key */
 #define AVERAGED 2 /* with a moving average, which an older library cannot continue */
+#define WINDOWED 3 /* with a shuffle in windows, and an average or not: the same */
 #define MOST_COUNT ((int64_t)1 << 53) /* further than anyone trains, and clear of overflow */
 
 static const char *const moment_prefixes[2] = {CAE__OPTIMIZER_PREFIX "m.",
@@ -27,7 +28,7 @@ struct state {
     int64_t step, epoch, position, updates;
     uint64_t loss_sum_bits;
     uint64_t seed;
-    int64_t batch, images, shuffle;
+    int64_t batch, images, shuffle, window;
     const char *optimizer;
     int64_t moments;
     bool average;
@@ -44,6 +45,7 @@ static struct state state_of(const cae_trainer *trainer)
         .batch = trainer->options.batch,
         .images = trainer->dataset->count,
         .shuffle = trainer->options.shuffle,
+        .window = trainer->options.shuffle_window,
         .optimizer = cae__optimizer_name(trainer->optimizer->options.kind),
         .moments = trainer->optimizer->moment_count,
         .average = trainer->average,
@@ -54,16 +56,24 @@ static struct state state_of(const cae_trainer *trainer)
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
+static int version_of(const struct state *s)
+{
+    return s->window > 0 ? WINDOWED : s->average ? AVERAGED : PLAIN;
+}
+
 static void write_state(struct cae__text *text, const struct state *s)
 {
     cae__text_add(text, "{\"version\":%d,\"step\":%" PRId64 ",\"epoch\":%" PRId64
                   ",\"position\":%" PRId64 ",\"updates\":%" PRId64,
-                  s->average ? AVERAGED : PLAIN, s->step, s->epoch, s->position, s->updates);
+                  version_of(s), s->step, s->epoch, s->position, s->updates);
     cae__text_add(text, ",\"loss_sum_bits\":\"%" PRIu64 "\",\"seed\":\"%" PRIu64 "\"",
                   s->loss_sum_bits, s->seed);
     cae__text_add(text, ",\"batch\":%" PRId64 ",\"images\":%" PRId64 ",\"shuffle\":%" PRId64
-                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "%s}", s->batch, s->images,
+                  ",\"optimizer\":\"%s\",\"moments\":%" PRId64 "%s", s->batch, s->images,
                   s->shuffle, s->optimizer, s->moments, s->average ? ",\"average\":true" : "");
+    if (s->window > 0)
+        cae__text_add(text, ",\"shuffle_window\":%" PRId64, s->window);
+    cae__text_add(text, "}");
 }
 
 static cae_status to_bytes(unsigned char **data, size_t *size, const cae_trainer *trainer)
@@ -132,8 +142,10 @@ static cae_status read_state(struct state *s, const cae_context *context,
         {"optimizer", CAE__FIELD_TEXT, &s->optimizer, false},
         {"moments", CAE__FIELD_INTEGER, &s->moments, false},
         {"average", CAE__FIELD_BOOL, &s->average, true},
+        {"shuffle_window", CAE__FIELD_INTEGER, &s->window, true},
     };
     s->average = false;
+    s->window = 0;
     if (json->kind != CAE__OBJECT)
         return cae__fail(context, CAE_ERR_FORMAT, "the trainer state is not a JSON object");
     const cae_status status = cae__json_fields(context, json, fields,
@@ -141,16 +153,17 @@ static cae_status read_state(struct state *s, const cae_context *context,
     if (status != CAE_OK)
         return status;
 
-    if (version != (s->average ? AVERAGED : PLAIN))
+    if (version != version_of(s))
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "trainer state of version %" PRId64 ", libcae %s reads %d, and %d with a "
-                         "moving average", version, cae_version_string(), PLAIN, AVERAGED);
+                         "trainer state of version %" PRId64 ", libcae %s reads %d, %d with a "
+                         "moving average and %d with a shuffle in windows", version,
+                         cae_version_string(), PLAIN, AVERAGED, WINDOWED);
     double loss_sum = -1.0;
     if (cae__json_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
     if (!cae__is_not_negative(loss_sum) || !cae__json_u64(&s->seed, seed) || s->step < 0 ||
         s->step > MOST_COUNT || s->epoch < 0 || s->epoch > MOST_COUNT || s->updates < 0 ||
-        s->updates > MOST_COUNT || s->position < 0 || s->position >= s->images)
+        s->updates > MOST_COUNT || s->window < 0 || s->position < 0 || s->position >= s->images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");
     return CAE_OK;
 }
@@ -167,6 +180,7 @@ static cae_status check_state(const struct state *found, const struct state *own
         {"batch", (uint64_t)found->batch, (uint64_t)own->batch},
         {"seed", found->seed, own->seed},
         {"shuffle", (uint64_t)found->shuffle, (uint64_t)own->shuffle},
+        {"shuffle window", (uint64_t)found->window, (uint64_t)own->window},
         {"number of moments", (uint64_t)found->moments, (uint64_t)own->moments},
     };
     if (strcmp(found->optimizer, own->optimizer) != 0)

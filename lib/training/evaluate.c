@@ -1,7 +1,7 @@
 /* evaluate.c - a model over a dataset, judged image by image.
  *
  * Blocks run in parallel; every image leaves its figures in a row of its own, and rows are summed
- * in order, so the number of threads changes no bit. */
+ * in order, so the number of threads changes no bit. A long dataset is worked off part by part. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -24,11 +24,14 @@ cae_status cae_evaluation_init(cae_evaluation *evaluation, uint32_t size)
     return cae__options_init(evaluation, size, &nothing, sizeof nothing);
 }
 
+#define MOST_FIGURES ((int64_t)65536) /* images at a time: their rows are not to grow with the data */
+
 enum { MSE, PSNR, SSIM, UNIFORM7, FIGURES };
 
 /* Of one image: the output against the clean image, and the noisy input against it. */
 struct figures {
     double output[FIGURES], noisy[FIGURES];
+    bool unread; /* and there are none */
 };
 
 struct evaluation {
@@ -37,7 +40,9 @@ struct evaluation {
     const cae_evaluation_options *options;
     float sigma;
     struct cae__plan plan;
-    struct figures *figures; /* one per image */
+    int64_t first, end;      /* images of the part that is at work */
+    struct figures *figures; /* one for each of them */
+    struct figures sum;      /* of all before */
 };
 
 static uint64_t block_floats(const struct cae__plan *plan)
@@ -65,10 +70,12 @@ static void evaluate_block(void *job, int64_t block, int worker)
     const cae_dataset *d = e->dataset;
     const struct cae__plan *plan = &e->plan;
     const struct cae__kernels *kernels = e->context->kernels;
-    const int64_t first = block * plan->lanes, left = d->count - first;
+    const int64_t first = e->first + block * plan->lanes, left = e->end - first;
+    struct figures *figures = &e->figures[first - e->first];
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
-    double *ssim = cae__scratch(e->context, worker);
+    unsigned char *room = cae__scratch(e->context, worker);
+    double *ssim = (void *)(room + cae__dataset_room(d, 1));
     float *clean = (void *)(ssim + cae__ssim_scratch(d->width) / sizeof *ssim);
     float *other = clean + plan->stages[0].in_length;
     float *result = other + plan->stages[0].in_length;
@@ -79,7 +86,9 @@ static void evaluate_block(void *job, int64_t block, int worker)
     for (int lane = 0; lane < used; lane++) {
         const uint64_t image = (uint64_t)(first + lane);
         float *pixels = clean + (size_t)lane * d->length, *noisy = other + (size_t)lane * d->length;
-        cae__dataset_read(pixels, d, first + lane);
+        figures[lane].unread = !cae__dataset_read(pixels, d, first + lane, room);
+        if (figures[lane].unread)
+            return;
         if (e->options->noise_sigma > 0.0)
             kernels->add_noise(noisy, pixels, d->length, 1, &e->sigma,
                                e->options->noise_seed, CAE_VISIT_EVALUATION, &image);
@@ -87,7 +96,7 @@ static void evaluate_block(void *job, int64_t block, int worker)
             memcpy(noisy, pixels, d->length * sizeof *noisy);
     }
     for (int lane = 0; lane < used; lane++)
-        judge(e->figures[first + lane].noisy, d, clean + (size_t)lane * d->length,
+        judge(figures[lane].noisy, d, clean + (size_t)lane * d->length,
               other + (size_t)lane * d->length, ssim);
 
     kernels->interleave(buffers[0], other, d->length, d->length, plan->lanes, used);
@@ -97,19 +106,23 @@ static void evaluate_block(void *job, int64_t block, int worker)
     if (plan->residual)
         cae__add(result, other, d->length * (size_t)used);
     for (int lane = 0; lane < used; lane++)
-        judge(e->figures[first + lane].output, d, clean + (size_t)lane * d->length,
+        judge(figures[lane].output, d, clean + (size_t)lane * d->length,
               result + (size_t)lane * d->length, ssim);
+}
+
+static void add_part(struct evaluation *e)
+{
+    for (int64_t i = 0; i < e->end - e->first; i++)
+        for (int k = 0; k < FIGURES; k++) {
+            e->sum.output[k] += e->figures[i].output[k];
+            e->sum.noisy[k] += e->figures[i].noisy[k];
+        }
 }
 
 static cae_evaluation summarize(const struct evaluation *e)
 {
     const int64_t count = e->dataset->count;
-    struct figures sum = {{0}, {0}};
-    for (int64_t i = 0; i < count; i++)
-        for (int k = 0; k < FIGURES; k++) {
-            sum.output[k] += e->figures[i].output[k];
-            sum.noisy[k] += e->figures[i].noisy[k];
-        }
+    struct figures sum = e->sum;
     for (int k = 0; k < FIGURES; k++) {
         sum.output[k] /= (double)count;
         sum.noisy[k] /= (double)count;
@@ -128,24 +141,54 @@ static cae_evaluation summarize(const struct evaluation *e)
     };
 }
 
+/* The first image that could not be read, or CAE__ALL_READ. */
+static int64_t find_unread(const struct evaluation *e)
+{
+    for (int64_t i = e->first; i < e->end; i++)
+        if (e->figures[i - e->first].unread)
+            return i;
+    return CAE__ALL_READ;
+}
+
+/* Images first to end - 1. */
+static cae_status run_part(struct evaluation *e, cae_context *context)
+{
+    const int64_t count = e->end - e->first;
+    memset(e->figures, 0, (size_t)count * sizeof *e->figures);
+    cae__parallel(context, cae__plan_blocks(&e->plan, count), evaluate_block, e);
+    const int64_t unread = find_unread(e);
+    if (unread != CAE__ALL_READ)
+        return cae__dataset_explain(context, e->dataset, unread);
+    fenv_t host;
+    cae__arithmetic_begin(&host);
+    add_part(e);
+    cae__arithmetic_end(&host);
+    return CAE_OK;
+}
+
 static cae_status run(cae_evaluation *result, struct evaluation *e, cae_context *context)
 {
-    const int64_t count = e->dataset->count;
-    const int64_t blocks = cae__plan_blocks(&e->plan, count);
-    const cae_status status = cae__scratch_reserve(
-        context, blocks,
-        cae__ssim_scratch(e->dataset->width) + block_floats(&e->plan) * sizeof(float));
+    const int64_t count = e->dataset->count, part = count < MOST_FIGURES ? count : MOST_FIGURES;
+    cae_status status = cae__scratch_reserve(
+        context, cae__plan_blocks(&e->plan, part),
+        cae__dataset_room(e->dataset, 1) + cae__ssim_scratch(e->dataset->width) +
+            block_floats(&e->plan) * sizeof(float));
     if (status != CAE_OK)
         return status;
-    e->figures = cae__alloc(context, (size_t)count, sizeof *e->figures);
+    e->figures = cae__alloc(context, (size_t)part, sizeof *e->figures);
     if (!e->figures)
         return cae__fail_memory(context);
-    cae__parallel(context, blocks, evaluate_block, e);
+    for (e->first = 0; e->first < count && status == CAE_OK; e->first += part) {
+        e->end = count - e->first < part ? count : e->first + part;
+        status = run_part(e, context);
+    }
+    cae__free(context, e->figures);
+    if (status != CAE_OK)
+        return status;
     fenv_t host;
     cae__arithmetic_begin(&host);
     *result = summarize(e);
     cae__arithmetic_end(&host);
-    cae__free(context, e->figures);
     return isfinite(result->mse) ? CAE_OK
                                  : cae__fail(context, CAE_ERR_NUMERIC,
                                              "the mean squared error over %" PRId64 " images is %g",

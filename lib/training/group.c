@@ -3,11 +3,11 @@
  * All there is is a sum of floats over the ranks. Whoever has nothing to say in a place says -0,
  * which changes no number it is added to, not even 0: so numbers pass unchanged, whatever the order
  * of the additions. A table with a row for each rank is a gather, a row of rank 0's a broadcast,
- * and the gradients of a step, each slot filled by the one rank that owns it, are on every rank what
- * they would be in one process (training.h).
+ * and the gradients of a step, each slot filled by the one rank that owns it, are on every rank
+ * what they would be in one process (training.h).
  *
- * No rank may leave the others waiting. What fails on one does not end its call before the next sum,
- * into which it goes as a flag; only a sum that fails itself, when a rank is gone, ends it at
+ * No rank may leave the others waiting. What fails on one does not end its call before the next
+ * sum, into which it goes as a flag; only a sum that fails itself, when a rank is gone, ends it at
  * once, and the group with it. */
 #include <inttypes.h>
 #include <math.h>
@@ -41,12 +41,24 @@ static cae_status sum(const cae_trainer *trainer, float *values, size_t count)
     if (g->broken)
         return cae__fail(trainer->handle.context, CAE_ERR_PEER,
                          "the group has lost a rank before: expected a new one");
-    if (g->options.ranks == 1 || g->options.sum(g->options.user, values, count) == 0)
+    if (g->options.ranks == 1)
+        return CAE_OK;
+    fenv_t host; /* in others, x + -0 is not x: rounding down makes -0 of 0 */
+    cae__checks_begin(&host);
+    const int32_t failed = g->options.sum(g->options.user, values, count);
+    cae__arithmetic_end(&host);
+    if (!failed)
         return CAE_OK;
     g->broken = true;
     return cae__fail(trainer->handle.context, CAE_ERR_PEER,
                      "rank %d: the sum over %d ranks failed, as when one is gone",
                      (int)g->options.rank, (int)g->options.ranks);
+}
+
+/* What a sum came to that should be a whole number; one that is none, whoever made it so, is 0. */
+static uint32_t whole_of(float sum)
+{
+    return sum >= 0.0f && sum <= (float)(1 << 24) ? (uint32_t)sum : 0;
 }
 
 enum { FAILED, WHO, STOP, FLAGS }; /* how many, the sum of their numbers from 1 on, stop requests */
@@ -65,9 +77,9 @@ static cae_status verdict(const cae_trainer *trainer, const float *flags, cae_st
         return mine;
     return flags[FAILED] == 1.0f
                ? cae__fail(trainer->handle.context, CAE_ERR_PEER, "rank %d failed, and knows why",
-                           (int)flags[WHO] - 1)
+                           (int)whole_of(flags[WHO]) - 1)
                : cae__fail(trainer->handle.context, CAE_ERR_PEER,
-                           "%d other ranks failed, and know why", (int)flags[FAILED]);
+                           "%d other ranks failed, and know why", (int)whole_of(flags[FAILED]));
 }
 
 cae_status cae__group_agree(const cae_trainer *trainer, cae_status mine)
@@ -255,7 +267,7 @@ static cae_status share_piece(const cae_trainer *trainer, unsigned char *bytes, 
     if (status != CAE_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
-        const uint32_t both = (uint32_t)floats[i];
+        const uint32_t both = whole_of(floats[i]);
         bytes[2 * i] = (unsigned char)(both & 0xff);
         if (2 * i + 1 < size)
             bytes[2 * i + 1] = (unsigned char)(both >> 8);

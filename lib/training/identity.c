@@ -62,26 +62,38 @@ static cae_status hash_of_layers(uint64_t *result, const cae_trainer *trainer)
     return failed ? cae__fail_memory(trainer->handle.context) : CAE_OK;
 }
 
-/* Of images evenly spaced from the first to the last. */
+/* The k-th of `samples` images that are evenly spaced from the first to the last. */
+static int64_t sample(const cae_dataset *d, int64_t k, int64_t samples)
+{
+    const int64_t last = d->count - 1, gaps = samples > 1 ? samples - 1 : 1;
+    return last / gaps * k + last % gaps * k / gaps;
+}
+
 static cae_status hash_of_images(uint64_t *result, const cae_trainer *trainer)
 {
+    const cae_context *context = trainer->handle.context;
     const cae_dataset *d = trainer->dataset;
     const int64_t samples = d->count < SAMPLES ? d->count : SAMPLES;
-    float *pixels = cae__alloc(trainer->handle.context, d->length, sizeof *pixels);
-    if (!pixels)
-        return cae__fail_memory(trainer->handle.context);
+    const size_t bytes = d->length * sizeof(float);
+    unsigned char *room = cae__alloc(context, 1, cae__dataset_room(d, 1) + bytes);
+    if (!room)
+        return cae__fail_memory(context);
+    float *pixels = (void *)(room + cae__dataset_room(d, 1));
+    cae_status status = CAE_OK;
     *result = HASH_START;
-    for (int64_t i = 0; i < samples; i++) {
-        const int64_t share = samples > 1 ? (d->count - 1) / (samples - 1) : 0;
-        const int64_t rest = samples > 1 ? (d->count - 1) % (samples - 1) : 0;
+    for (int64_t k = 0; k < samples && status == CAE_OK; k++) {
+        const int64_t image = sample(d, k, samples);
         fenv_t host;
         cae__arithmetic_begin(&host);
-        cae__dataset_read(pixels, d, i * share + i * rest / (samples > 1 ? samples - 1 : 1));
+        const bool read = cae__dataset_read(pixels, d, image, room);
         cae__arithmetic_end(&host);
-        *result = hash(*result, pixels, d->length * sizeof *pixels);
+        if (read)
+            *result = hash(*result, pixels, bytes);
+        else
+            status = cae__dataset_explain(context, d, image);
     }
-    cae__free(trainer->handle.context, pixels);
-    return CAE_OK;
+    cae__free(context, room);
+    return status;
 }
 
 /* --- The row ---------------------------------------------------------------------------------- *

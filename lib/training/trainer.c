@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_SLOTS 16
 #define MOST_AUGMENT (CAE_AUGMENT_MIRROR | CAE_AUGMENT_FLIP | CAE_AUGMENT_TRANSPOSE)
 #define REDUCE_CHUNK 16384 /* parameters that one worker adds up at a time */
 
@@ -74,6 +73,10 @@ static cae_status check_numbers(const cae_context *context, const cae_trainer_op
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "augment is %d, expected a sum of enum cae_augment, and reserved2 must be "
                          "0", (int)o->augment);
+    if (o->shuffle_window < 0 || (o->shuffle_window > 0 && !o->shuffle))
+        return cae__fail(context, CAE_ERR_OPTIONS,
+                         "shuffle_window is %" PRId64 ", expected 0 or more, and 0 without shuffle",
+                         o->shuffle_window);
     return cae__schedule_check(context, o);
 }
 
@@ -110,6 +113,7 @@ struct cae__workspace {
     float *target;   /* [length][lanes]; the input itself when there is no noise */
     float *gradient, *spare;
     float *scratch;
+    void *room;      /* for the bytes of a block's images, where they come from files */
     float *buffers[]; /* input, then the output of every stage */
 };
 
@@ -131,7 +135,8 @@ static uint64_t workspace_floats(const cae_trainer *trainer)
     uint64_t floats = header_floats(plan) + 2 * padded(plan->stages[0].in_length);
     for (int i = 0; i < plan->count; i++)
         floats += padded(plan->stages[i].out_length);
-    return floats + 2 * padded(plan->longest) + padded(scratch_floats(trainer));
+    return floats + 2 * padded(plan->longest) + padded(scratch_floats(trainer)) +
+           cae__dataset_room(trainer->dataset, plan->lanes) / sizeof(float);
 }
 
 static float *take(float **free_floats, uint64_t floats)
@@ -159,6 +164,7 @@ static struct cae__workspace *workspace_create(const cae_trainer *trainer)
     w->gradient = take(&next, plan->longest);
     w->spare = take(&next, plan->longest);
     w->scratch = take(&next, scratch_floats(trainer));
+    w->room = next;
     return w;
 }
 
@@ -187,73 +193,12 @@ static cae_status ensure_workspaces(cae_trainer *trainer)
     return CAE_OK;
 }
 
-static int64_t most_in_batch(const cae_trainer *trainer)
-{
-    const int64_t count = trainer->dataset->count, batch = trainer->options.batch;
-    return count < batch ? count : batch;
-}
-
-static cae_status too_few_blocks(const cae_context *context, const cae_trainer *trainer, int ranks,
-                                 int64_t most)
-{
-    return cae__fail(context, CAE_ERR_OPTIONS,
-                     "a batch of %" PRId64 " images is work for %" PRId64 " ranks with this "
-                     "reduction, expected at least %d: a larger batch, or fewer ranks",
-                     most_in_batch(trainer), most, ranks);
-}
-
-static int smaller(int64_t a, int b)
-{
-    return a < b ? (int)a : b;
-}
-
-cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
-                            const cae_group_options *group)
-{
-    const cae_context *context = trainer->handle.context;
-    const int ranks = group->ranks;
-    const bool native = group->reduction == CAE_REDUCTION_NATIVE;
-    const int64_t blocks = cae__plan_blocks(&trainer->plan, most_in_batch(trainer));
-    *deal = (struct cae__deal){.slots = smaller(blocks, MOST_SLOTS)};
-    if (ranks > (native ? blocks : deal->slots))
-        return too_few_blocks(context, trainer, ranks, native ? blocks : deal->slots);
-    if (native) /* as many on each, whatever their number */
-        deal->slots = ranks * smaller((blocks + ranks - 1) / ranks, MOST_SLOTS);
-    deal->own = (deal->slots - group->rank + ranks - 1) / ranks;
-
-    const size_t parameters = trainer->model->parameter_count;
-    const size_t tail = cae__group_tail(native ? 1 : deal->slots);
-    size_t floats;
-    if (cae__multiply(&floats, (size_t)(native ? deal->own : deal->slots), parameters) &&
-        floats <= SIZE_MAX - tail)
-        deal->slot_gradients = cae__alloc(context, floats + tail, sizeof(float));
-    deal->slot_losses = cae__alloc_zero(context, (size_t)deal->slots, sizeof(double));
-    deal->gradient = cae__alloc_zero(context, parameters + tail, sizeof(float));
-    return deal->slot_gradients && deal->slot_losses && deal->gradient ? CAE_OK
-                                                                       : cae__fail_memory(context);
-}
-
-void cae__deal_destroy(struct cae__deal *deal, const cae_context *context)
-{
-    cae__free(context, deal->slot_gradients);
-    cae__free(context, deal->slot_losses);
-    cae__free(context, deal->gradient);
-}
-
-void cae__deal_take(cae_trainer *trainer, struct cae__deal *deal)
-{
-    memcpy(deal->gradient, trainer->deal.gradient,
-           trainer->model->parameter_count * sizeof(float));
-    cae__deal_destroy(&trainer->deal, trainer->handle.context);
-    trainer->deal = *deal;
-}
-
 static cae_status allocate(cae_trainer *trainer)
 {
     const cae_context *context = trainer->handle.context;
     const cae_dataset *d = trainer->dataset;
     cae_status status = cae__plan_init(&trainer->plan, context, trainer->model, CAE_PART_WHOLE,
-                                       d->height, d->width, most_in_batch(trainer), true);
+                                       d->height, d->width, cae__most_in_batch(trainer), true);
     if (status == CAE_OK)
         status = cae__deal_create(&trainer->deal, trainer, &trainer->group.options);
     if (status == CAE_OK)
@@ -369,8 +314,9 @@ static double weight_of_window(const cae_trainer *trainer)
     return trainer->options.ssim_weight * (double)s->height * (double)s->width / windows;
 }
 
-/* Sum of the loss over a block; its gradient is added to `gradient`. */
-static double run_block(const struct batch *batch, int64_t block, float *gradient,
+/* Sum of the loss over a block; its gradient is added to `gradient`. Neither where `unread` names an
+ * image that cannot be read. */
+static double run_block(int64_t *unread, const struct batch *batch, int64_t block, float *gradient,
                         struct cae__workspace *w)
 {
     const cae_trainer *trainer = batch->trainer;
@@ -378,7 +324,11 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
     const int64_t start = block * plan->lanes, left = batch->count - start;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
-    cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes, used);
+    cae__visit_announce(trainer, batch->first + start);
+    *unread = cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes,
+                              used, w->room);
+    if (*unread != CAE__ALL_READ)
+        return 0.0;
     cae__plan_forward(plan, w->buffers, w->scratch);
     const struct cae__kernels *kernels = trainer->handle.context->kernels;
     const float *y = w->buffers[plan->count];
@@ -399,7 +349,8 @@ static double run_block(const struct batch *batch, int64_t block, float *gradien
 static size_t place_of(const cae_trainer *trainer, int64_t own)
 {
     const cae_group_options *group = &trainer->group.options;
-    return (size_t)(group->reduction == CAE_REDUCTION_NATIVE ? own : group->rank + own * group->ranks);
+    return (size_t)(group->reduction == CAE_REDUCTION_NATIVE ? own
+                                                             : group->rank + own * group->ranks);
 }
 
 static void run_slot(void *job, int64_t own, int worker)
@@ -410,12 +361,14 @@ static void run_slot(void *job, int64_t own, int worker)
     const size_t parameters = trainer->model->parameter_count, place = place_of(trainer, own);
     const int64_t blocks = cae__plan_blocks(&trainer->plan, batch->count);
     float *gradient = trainer->deal.slot_gradients + place * parameters;
+    int64_t *unread = &trainer->deal.slot_unread[place];
     double loss = 0.0;
 
+    *unread = CAE__ALL_READ;
     memset(gradient, 0, parameters * sizeof *gradient);
-    for (int64_t block = group->rank + own * group->ranks; block < blocks;
+    for (int64_t block = group->rank + own * group->ranks; block < blocks && *unread == CAE__ALL_READ;
          block += trainer->deal.slots)
-        loss += run_block(batch, block, gradient, trainer->workspaces[worker]);
+        loss += run_block(unread, batch, block, gradient, trainer->workspaces[worker]);
     trainer->deal.slot_losses[place] = loss;
 }
 
@@ -469,6 +422,17 @@ static void clip(float *gradient, size_t count, double norm, double most)
         gradient[i] = (float)(gradient[i] * factor);
 }
 
+/* A status with its text when a slot met an image that cannot be read: the data is at fault. */
+static cae_status check_read(const cae_trainer *trainer)
+{
+    for (int own = 0; own < trainer->deal.own; own++) {
+        const int64_t image = trainer->deal.slot_unread[place_of(trainer, own)];
+        if (image != CAE__ALL_READ)
+            return cae__dataset_explain(trainer->handle.context, trainer->dataset, image);
+    }
+    return CAE_OK;
+}
+
 /* Whether this rank computes the image at that place of a batch. */
 static bool is_own(const cae_trainer *trainer, int64_t place)
 {
@@ -477,8 +441,8 @@ static bool is_own(const cae_trainer *trainer, int64_t place)
 }
 
 /* Where in a batch, on this rank, is the first image that holds a value that is not finite, with its
- * noise; -1 when all are. */
-static int64_t find_bad_place(const struct batch *batch)
+ * noise; -1 when all are. `unread` becomes an image that cannot be read any more. */
+static int64_t find_bad_place(int64_t *unread, const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
     const cae_dataset *d = trainer->dataset;
@@ -486,7 +450,10 @@ static int64_t find_bad_place(const struct batch *batch)
     for (int64_t i = 0; i < batch->count; i++) {
         if (!is_own(trainer, i))
             continue;
-        cae__visit_load(input, target, trainer, batch->first + i, 1, 1);
+        *unread = cae__visit_load(input, target, trainer, batch->first + i, 1, 1,
+                                  trainer->workspaces[0]->room);
+        if (*unread != CAE__ALL_READ)
+            return -1;
         if (!cae__all_finite(input, d->length))
             return i;
     }
@@ -497,15 +464,19 @@ static int64_t find_bad_place(const struct batch *batch)
 static cae_status agree_on_bad_image(int64_t *image, const struct batch *batch)
 {
     const cae_trainer *trainer = batch->trainer;
+    int64_t unread = CAE__ALL_READ;
     fenv_t host;
     cae__arithmetic_begin(&host);
-    int64_t place = find_bad_place(batch);
+    int64_t place = find_bad_place(&unread, batch);
     cae__arithmetic_end(&host);
-    if (trainer->group.joined) {
-        const cae_status status = cae__group_least(&place, trainer, place);
-        if (status != CAE_OK)
-            return status;
-    }
+    cae_status status = CAE_OK;
+    if (unread != CAE__ALL_READ)
+        status = cae__dataset_explain(trainer->handle.context, trainer->dataset, unread);
+    status = cae__group_agree(trainer, status);
+    if (status == CAE_OK && trainer->group.joined)
+        status = cae__group_least(&place, trainer, place);
+    if (status != CAE_OK)
+        return status;
     *image = place < 0 ? -1 : cae__visit_at(trainer, batch->first + place).image;
     return CAE_OK;
 }
@@ -606,7 +577,7 @@ static cae_status compute(cae_trainer *trainer, struct batch *batch)
         return status;
     cae__plan_bind(&trainer->plan, trainer->model, CAE_PART_WHOLE);
     cae__parallel(trainer->handle.context, trainer->deal.own, run_slot, batch);
-    return CAE_OK;
+    return check_read(trainer);
 }
 
 /* Slots become the gradient: on this rank before the sum over all of them, or on each after it. */

@@ -60,6 +60,7 @@ struct cae__deal {
     int slots, own;
     float *slot_gradients; /* [slots, or own][parameters], and then the tail of group.c */
     double *slot_losses;   /* [slots] */
+    int64_t *slot_unread;  /* [slots]: CAE__ALL_READ, or an image that could not be read */
     float *gradient;       /* [parameters], their sum, and then that tail in native ones */
 };
 
@@ -112,9 +113,13 @@ struct cae__visit {
 /* At a position of the current epoch. */
 struct cae__visit cae__visit_at(const cae_trainer *trainer, int64_t position);
 /* `used` visits from position `first` on, interleaved as a block: the clean images and, unless both
- * are one array, those with noise. */
-void cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
-                     int lanes, int used);
+ * are one array, those with noise. `room` is that of cae__dataset_room for so many images.
+ * CAE__ALL_READ, or an image that cannot be read. */
+int64_t cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
+                        int lanes, int used, void *room);
+/* The block at position `first` of the epoch is about to be loaded: where images lie in files, say
+ * which ones its slot will ask for later, within this step or some steps from now. */
+void cae__visit_announce(const cae_trainer *trainer, int64_t first);
 
 /* --- Moving average of the parameters --------------------------------------------------------- */
 
@@ -127,6 +132,8 @@ void cae__average_exchange(cae_trainer *trainer);
 
 /* --- Group, see group.c ----------------------------------------------------------------------- */
 
+/* Images of the largest batch. */
+int64_t cae__most_in_batch(const cae_trainer *trainer);
 /* The deal of a trainer in a group; CAE_ERR_OPTIONS when there is not enough for all ranks. */
 cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
                             const cae_group_options *group);

@@ -17,13 +17,17 @@ static struct cae__stream stream_of(const cae_trainer *trainer, enum cae__purpos
     return stream;
 }
 
-static int64_t image_at(const cae_trainer *trainer, int64_t position)
+static int64_t image_at(const cae_trainer *trainer, int64_t epoch, int64_t position)
 {
     const cae_trainer_options *o = &trainer->options;
-    return !o->shuffle ? position
-                       : (int64_t)cae__permute((uint64_t)position,
-                                               (uint64_t)trainer->dataset->count,
-                                               o->seed, (uint64_t)trainer->now.epoch);
+    const uint64_t count = (uint64_t)trainer->dataset->count;
+    if (!o->shuffle)
+        return position;
+    return (int64_t)(o->shuffle_window == 0
+                         ? cae__permute((uint64_t)position, count, o->seed, (uint64_t)epoch)
+                         : cae__permute_near((uint64_t)position, count,
+                                             (uint64_t)o->shuffle_window, o->seed,
+                                             (uint64_t)epoch));
 }
 
 /* Each of the ways asked for by the toss of a coin; all coins are tossed, so that asking for one
@@ -48,12 +52,12 @@ static float sigma_of(const cae_trainer *trainer, int64_t image)
 
 struct cae__visit cae__visit_at(const cae_trainer *trainer, int64_t position)
 {
-    const int64_t image = image_at(trainer, position);
+    const int64_t image = image_at(trainer, trainer->now.epoch, position);
     return (struct cae__visit){image, way_of(trainer, image), sigma_of(trainer, image)};
 }
 
-void cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
-                     int lanes, int used)
+int64_t cae__visit_load(float *input, float *target, const cae_trainer *trainer, int64_t first,
+                        int lanes, int used, void *room)
 {
     const cae_dataset *d = trainer->dataset;
     int64_t images[CAE__MOST_LANES];
@@ -68,9 +72,36 @@ void cae__visit_load(float *input, float *target, const cae_trainer *trainer, in
         ways[lane] = visit.way;
         sigmas[lane] = visit.sigma;
     }
-    cae__dataset_read_lanes(target, d, images, ways, lanes, used);
-    if (trainer->noisy)
+    const int64_t unread = cae__dataset_read_lanes(target, d, images, ways, lanes, used, room);
+    if (trainer->noisy && unread == CAE__ALL_READ)
         trainer->handle.context->kernels->add_noise(input, target, d->length, lanes, sigmas,
                                                     trainer->options.seed,
                                                     (uint32_t)trainer->now.epoch, names);
+    return unread;
+}
+
+/* What is read while earlier images are computed on: so many bytes that a disk has something to put
+ * in order, so few that they are still there when their turn comes. */
+#define AHEAD ((int64_t)8 << 20)
+
+/* Blocks that are some rounds of all slots away belong to the same slot, and so to the same rank, which
+ * is the one that will read them. */
+void cae__visit_announce(const cae_trainer *trainer, int64_t first)
+{
+    const cae_dataset *d = trainer->dataset;
+    if (!d->store)
+        return;
+    const int64_t wanted = trainer->options.batch, lanes = trainer->plan.lanes;
+    const int64_t batch = d->count < wanted ? d->count : wanted, slots = trainer->deal.slots;
+    const int64_t rounds = (cae__plan_blocks(&trainer->plan, batch) + slots - 1) / slots;
+    const int64_t ahead = AHEAD / (int64_t)cae__dataset_room(d, 1) / (lanes * slots) + 1;
+
+    const int64_t block = (first - trainer->now.position) / lanes;
+    const int64_t round = block / slots + ahead;
+    const int64_t step = trainer->now.position / batch + round / rounds;
+    const int64_t steps = (d->count + batch - 1) / batch, begin = step % steps * batch;
+    const int64_t end = d->count - begin < batch ? d->count : begin + batch;
+    const int64_t position = begin + (round % rounds * slots + block % slots) * lanes;
+    for (int64_t i = position; i < position + lanes && i < end; i++)
+        cae__dataset_announce(d, image_at(trainer, trainer->now.epoch + step / steps, i));
 }

@@ -275,6 +275,15 @@ static cae_status open_cifar(struct world *w)
     MAKES(dataset, cae_dataset_open_cifar10, w->context, test_directory, CAE_SPLIT_TRAIN, NULL);
 }
 
+static cae_status open_cifar_on_disk(struct world *w)
+{
+    cae_dataset_options o;
+
+    cae_dataset_options_init(&o, sizeof o);
+    o.memory = 1;
+    MAKES(dataset, cae_dataset_open_cifar10, w->context, test_directory, CAE_SPLIT_TRAIN, &o);
+}
+
 static cae_status make_leaves(struct world *w)
 {
     MAKES(dataset, cae_dataset_create_dead_leaves, w->context, 5, 3, 8, 8, 1, NULL);
@@ -751,16 +760,36 @@ static cae_status open_npy(struct world *w)
     MAKES(dataset, cae_dataset_open_npy, w->context, in_directory("set.npy"), NULL);
 }
 
+static cae_status open_npy_on_disk(struct world *w)
+{
+    cae_dataset_options o;
+
+    cae_dataset_options_init(&o, sizeof o);
+    o.memory = 1;
+    MAKES(dataset, cae_dataset_open_npy, w->context, in_directory("set.npy"), &o);
+}
+
 /* Five files, of which two cannot be used. */
-static cae_status open_folder(struct world *w)
+static cae_status open_folder_with(struct world *w, const char *cache)
 {
     cae_folder_options o;
 
     cae_folder_options_init(&o, sizeof o);
     o.height = o.width = 4;
+    o.cache = cache;
     if (!HAVE_IMAGES)
         return open_npy(w);
     MAKES(dataset, cae_dataset_open_folder, w->context, in_directory("images"), &o);
+}
+
+static cae_status open_folder(struct world *w)
+{
+    return open_folder_with(w, NULL);
+}
+
+static cae_status open_folder_on_disk(struct world *w)
+{
+    return open_folder_with(w, test_directory);
 }
 
 static const struct call {
@@ -796,6 +825,7 @@ static const struct call {
     {"cae_dataset_create, borrowed", borrow_images, 1, NULL, false},
     {"cae_dataset_slice", slice_images, 1, NULL, false},
     {"cae_dataset_open_cifar10", open_cifar, 3, NULL, false},
+    {"cae_dataset_open_cifar10, on disk", open_cifar_on_disk, 5, NULL, false},
     {"cae_dataset_create_dead_leaves", make_leaves, 3, NULL, false},
     {"cae_ssim", compare_images, 1, NULL, false},
     {"cae_model_evaluate", evaluate, 3, NULL, false},
@@ -859,7 +889,9 @@ static const struct call {
     {"cae_array_write, JPEG", write_jpeg, 1, NULL, false},
     {"cae_array_write_memory", write_array_memory, 1, NULL, false},
     {"cae_dataset_open_npy", open_npy, 2, NULL, false},
+    {"cae_dataset_open_npy, on disk", open_npy_on_disk, 5, NULL, false},
     {"cae_dataset_open_folder", open_folder, 2, NULL, false},
+    {"cae_dataset_open_folder, on disk", open_folder_on_disk, 2, NULL, false},
 };
 
 /* --- Before and after ------------------------------------------------------------------------ */

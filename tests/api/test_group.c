@@ -4,6 +4,7 @@
 
 #include "../common/ranks.h"
 
+#include <fenv.h>
 #include <math.h>
 
 enum { SIDE = 6, PIXELS = SIDE * SIDE };
@@ -146,6 +147,12 @@ static void step_one(void *user, int rank)
     for (int i = 0; i < g->steps && status == CAE_OK; i++)
         status = cae_trainer_step(&m->progress, m->trainer);
     note(m, status);
+}
+
+static void step_rounding_down(void *user, int rank)
+{
+    fesetround(FE_DOWNWARD); /* of this thread, which ends */
+    step_one(user, rank);
 }
 
 static int32_t stop_at_step_2(void *user, const cae_progress *progress)
@@ -330,6 +337,25 @@ START_TEST(native_sums_differ_by_rounding)
 }
 END_TEST
 
+/* A sum that finds the caller's rounding fails. */
+START_TEST(a_host_s_rounding_changes_no_bit)
+{
+    struct group g;
+    cae_progress progress;
+    struct bytes expected = alone(&usual, 4, &progress), found;
+
+    group_init(&g, 3, &usual, CAE_REDUCTION_DETERMINISTIC);
+    g.steps = 4;
+    RUN(&g, join_one);
+    RUN(&g, step_rounding_down);
+    found = group_state(&g);
+    assert_same_bytes(found, expected, "rounding down, and to nearest");
+    bytes_free(&found);
+    bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
 /* 39 parameters: 8 slots of a batch of 64, or one gradient; a loss is 3 floats, and there are 3 flags. */
 START_TEST(a_step_is_one_sum)
 {
@@ -376,6 +402,39 @@ START_TEST(any_number_of_ranks_goes_on)
     assert_same_bytes(found, expected, "handed on, and in one go");
     bytes_free(&found);
     bytes_free(&expected);
+}
+END_TEST
+
+/* Two bytes travel at a time. A header may end in spaces, and so a file be of odd length. */
+START_TEST(a_file_of_odd_length_arrives_whole)
+{
+    struct shape other = usual;
+    cae_progress progress;
+    struct bytes even = alone(&usual, 2, &progress), odd = bytes_new(NULL, even.size + 1), found,
+                 expected;
+    struct group g;
+    size_t header = 8;
+
+    other.seed = 1000;
+    for (int i = 0; i < 8; i++)
+        header += (size_t)even.data[i] << 8 * i;
+    memcpy(odd.data, even.data, header);
+    odd.data[header] = ' ';
+    memcpy(odd.data + header + 1, even.data + header, even.size - header);
+    odd.data[0]++; /* the length of a padded header does not end in 255 */
+    ck_assert_uint_eq(odd.size % 2, 1);
+    group_init(&g, 3, &other, 0);
+    g.path = in_directory("odd");
+    write_file(g.path, odd.data, odd.size);
+    RUN(&g, join_one);
+    RUN(&g, resume_one);
+    g.steps = 4; /* with all that rank 0 does not write */
+    RUN(&g, step_one);
+    found = group_state(&g);
+    expected = alone(&usual, 6, &progress);
+    assert_same_bytes(found, expected, "resumed from a file of odd length");
+    bytes_free(&even), bytes_free(&odd), bytes_free(&found), bytes_free(&expected);
+    group_free(&g);
 }
 END_TEST
 
@@ -703,6 +762,58 @@ START_TEST(a_rank_without_memory_fails_the_step_on_all)
 }
 END_TEST
 
+/* 150 images of bytes as a NumPy file, of which the last `missing` bytes are not there. */
+static void write_npy(const char *path, long missing)
+{
+    unsigned char file[128 + 150 * PIXELS] = "\x93NUMPY\x01\x00\x76\x00"
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (150, 1, 6, 6), }";
+
+    for (int i = 10; i < 128; i++)
+        if (file[i] == 0)
+            file[i] = ' ';
+    file[127] = '\n';
+    random_bytes(3, file + 128, 150 * PIXELS);
+    write_file(path, file, sizeof file - (size_t)missing);
+}
+
+/* Each rank reads its own images only; what it cannot read fails the step on all. */
+START_TEST(a_rank_that_cannot_read_fails_the_step_on_all)
+{
+    const cae_trainer_options o = training(&usual);
+    const char *paths[3];
+    char name[16];
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    for (int i = 0; i < 3; i++) {
+        struct member *m = &g.member[i];
+        cae_dataset_options bounded;
+        snprintf(name, sizeof name, "images %d", i);
+        paths[i] = in_directory(name);
+        write_npy(paths[i], 0);
+        cae_trainer_destroy(m->trainer);
+        cae_dataset_destroy(m->dataset);
+        assert_ok(m->context, cae_dataset_options_init(&bounded, sizeof bounded));
+        bounded.memory = 1;
+        assert_ok(m->context, cae_dataset_open_npy(&m->dataset, m->context, paths[i], &bounded));
+        assert_ok(m->context, cae_trainer_create(&m->trainer, m->model, m->optimizer, m->dataset,
+                                                 &o));
+    }
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    write_npy(paths[1], 150 * PIXELS); /* into the file that it has open */
+    ranks_run(&g.ranks, step_one, &g);
+    all_failed(&g, 1, CAE_ERR_IO, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "images 1"));
+    write_npy(paths[1], 0);
+    RUN(&g, step_one);
+    struct bytes state = group_state(&g);
+    bytes_free(&state);
+    group_free(&g);
+}
+END_TEST
+
 START_TEST(a_rank_that_is_gone_ends_the_group)
 {
     struct group g;
@@ -882,8 +993,10 @@ int main(void)
     }
     tcase_add_loop_test(same, ranks_come_to_the_same_bits_as_one_process, 0, COUNT(shared));
     tcase_add_loop_test(same, native_sums_differ_by_rounding, 0, COUNT(added));
+    tcase_add_test(same, a_host_s_rounding_changes_no_bit);
     tcase_add_test(same, a_step_is_one_sum);
     tcase_add_test(files, any_number_of_ranks_goes_on);
+    tcase_add_test(files, a_file_of_odd_length_arrives_whole);
     tcase_add_test(files, files_that_fail_on_rank_0_fail_on_all);
     tcase_add_test(stop, a_request_to_stop_reaches_all_at_one_step);
     tcase_add_test(stop, a_callback_that_stops_stops_all);
@@ -894,6 +1007,7 @@ int main(void)
     tcase_add_test(differ, groups_that_are_set_up_wrongly_are_refused);
     tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
+    tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);

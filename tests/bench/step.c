@@ -29,7 +29,7 @@ static void shuffle(void *state)
 static void load(void *state)
 {
     struct pieces *p = state;
-    cae__dataset_read_lanes(p->target, p->data, p->images, NULL, LANES, LANES);
+    (void)cae__dataset_read_lanes(p->target, p->data, p->images, NULL, LANES, LANES, NULL);
 }
 
 static void noise(void *state)

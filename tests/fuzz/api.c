@@ -615,6 +615,57 @@ static cae_status call_checkpoint(struct machine *m)
     return resumed;
 }
 
+/* Other ranks that say what this one says, but for some values; or are gone. */
+struct crowd {
+    struct machine *m;
+    int rank, ranks;
+};
+
+static int32_t crowd_sum(void *user, float *values, size_t count)
+{
+    const struct crowd *crowd = user;
+    struct fuzz_input *in = &crowd->m->in;
+    const size_t ranks = (size_t)crowd->ranks, row = count / ranks;
+
+    if (count % ranks == 0 && fuzz_u8(in) < 240)
+        for (size_t i = 0; i < ranks; i++)
+            memmove(values + i * row, values + (size_t)crowd->rank * row, row * sizeof *values);
+    for (int i = fuzz_below(in, 4); i > 0; i--)
+        values[(size_t)fuzz_u32(in) % count] = fuzz_float(in);
+    return fuzz_u8(in) >= 224;
+}
+
+/* A group of one, or of a crowd, which must not be gone while its trainer is there. */
+static cae_status call_join(struct machine *m)
+{
+    const int i = slot(m);
+    cae_trainer *trainer = m->trainers[i];
+    struct crowd crowd = {m, fuzz_int(&m->in, 0, 3), fuzz_int(&m->in, 1, 4)};
+    cae_group_options o;
+
+    CHECK(cae_group_options_init(&o, sizeof o) == CAE_OK);
+    o.rank = crowd.rank;
+    o.ranks = crowd.ranks;
+    o.reduction = fuzz_int(&m->in, 0, 1);
+    o.sum = rarely(m) ? NULL : crowd_sum;
+    o.user = &crowd;
+    const cae_status status = cae_trainer_join(trainer, &o);
+    if (trainer)
+        fuzz_check_status(m->context, status);
+    if (status == CAE_OK && o.ranks > 1) {
+        m->changes = true;
+        if (afford(m, fuzz_work(trainer->model, CAE_PART_WHOLE, trainer->dataset->height,
+                                trainer->dataset->width) * 3.0 * (double)trainer->options.batch)) {
+            const cae_status step = cae_trainer_step(NULL, trainer);
+            CHECK(step != CAE_STOPPED);
+            cae_trainer_resume(trainer, fuzz_path("checkpoint"));
+        }
+        cae_trainer_destroy(trainer);
+        m->trainers[i] = NULL;
+    }
+    return trainer ? status : CAE_OK;
+}
+
 static cae_status call_evaluate(struct machine *m)
 {
     const cae_model *model = m->models[slot(m)];
@@ -793,11 +844,12 @@ static cae_status call_inits(struct machine *m)
         (init_fn)(void (*)(void))cae_progress_init,
         (init_fn)(void (*)(void))cae_evaluation_options_init,
         (init_fn)(void (*)(void))cae_evaluation_init,
-        (init_fn)(void (*)(void))cae_scorer_options_init};
+        (init_fn)(void (*)(void))cae_scorer_options_init,
+        (init_fn)(void (*)(void))cae_group_options_init};
     const uint32_t size = fuzz_u8(&m->in) < 128 ? 8u * (uint32_t)fuzz_below(&m->in, 40)
                                                 : fuzz_u32(&m->in) % 8192;
     void *block = keep(m, size);
-    const cae_status status = inits[fuzz_below(&m->in, 9)](block, size);
+    const cae_status status = inits[fuzz_below(&m->in, 10)](block, size);
     CHECK(status == CAE_OK || status == CAE_ERR_OPTIONS);
     return CAE_OK;
 }
@@ -851,7 +903,7 @@ static const struct {
     {call_threads, false}, {call_other, false}, {call_fail_later, false}, {call_inits, false},
     {call_destroy, true}, {call_residual, false}, {call_average, true}, {call_checkpoint, false},
     {call_destroy, true}, {call_scorer_create, false}, {call_score, false}, {call_calibrate, false},
-    {call_threshold, false},
+    {call_threshold, false}, {call_join, false},
 };
 
 /* Inputs that were kept keep their meaning: those that have come since are for bytes that few of them have. */
@@ -892,7 +944,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_heap.refused = false;
         m.changes = false;
         const cae_status status = calls[which].call(&m);
-        CHECK(status >= CAE_ERR_NAME && status <= CAE_STOPPED);
+        CHECK(status >= CAE_ERR_PEER && status <= CAE_STOPPED);
         CHECK(status != CAE_ERR_MEMORY || fuzz_heap.refused);
         if (status < 0 && !m.changes && !calls[which].replaces)
             CHECK(digest(&m) == before);

@@ -36,6 +36,30 @@ static bool labels_are_fine(const uint8_t *data, size_t size)
     return true;
 }
 
+/* The same where images stay in the files: labels are looked at when they are read. */
+static void check_on_disk(const uint8_t *data, size_t size, int32_t split)
+{
+    static float image[PIXELS];
+    cae_context *context = fuzz_begin();
+    cae_dataset *dataset = FUZZ_JUNK;
+    cae_dataset_options o;
+
+    CHECK(cae_dataset_options_init(&o, sizeof o) == CAE_OK);
+    o.memory = 1;
+    const cae_status status =
+        cae_dataset_open_cifar10(&dataset, context, fuzz_directory(), split, &o);
+    fuzz_check_made(context, status, dataset);
+    CHECK(fuzz_heap.peak - fuzz_heap.marked <= 8192);
+    CHECK((status == CAE_OK) == (size > 0 && size % RECORD == 0));
+    for (size_t i = 0; dataset && i < size / RECORD; i++)
+        if (data[i * RECORD] > 9)
+            CHECK(cae_dataset_get(image, PIXELS, dataset, (int64_t)i) == CAE_ERR_FORMAT);
+        else
+            check_image(dataset, (int64_t)i, data + i * RECORD);
+    cae_dataset_destroy(dataset);
+    fuzz_end(context);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -64,5 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_images(dataset, data, length);
     cae_dataset_destroy(dataset);
     fuzz_end(context);
+    check_on_disk(data, length, which & 1 ? CAE_SPLIT_TEST : CAE_SPLIT_TRAIN);
     return 0;
 }

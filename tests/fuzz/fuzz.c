@@ -139,7 +139,7 @@ void fuzz_check_filled(const uint8_t *data, size_t size, const cae_model *model)
 
 void fuzz_check_status(const cae_context *context, cae_status status)
 {
-    CHECK(status >= CAE_ERR_NAME && status <= CAE_STOPPED);
+    CHECK(status >= CAE_ERR_PEER && status <= CAE_STOPPED);
     CHECK(status != CAE_ERR_MEMORY || fuzz_heap.refused);
     if (status < 0)
         CHECK(cae_context_error(context)[0] != '\0');

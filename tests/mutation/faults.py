@@ -227,13 +227,13 @@ fault('schedule-warmup', 'training/schedule.c', 'warm-up begins with a rate of 0
 fault('schedule-cosine', 'training/schedule.c', 'the cosine goes up again after its end',
       'u < 1.0 ? u : 1.0', 'u', 'trainer')
 fault('trainer-epoch', 'training/visit.c', 'every epoch is shuffled alike',
-      'o->seed, (uint64_t)trainer->now.epoch);', 'o->seed, 0);', 'trainer visit checkpoint')
+      'count, o->seed, (uint64_t)epoch)', 'count, o->seed, 0)', 'trainer visit checkpoint')
 fault('trainer-slots', 'training/trainer.c', 'a slot takes its first block alone',
       'block += trainer->deal.slots)\n        loss +=', 'block += blocks)\n        loss +=', 'trainer engines')
-fault('group-nothing', 'training/group.c', 'who has nothing to say says 0', '#define NOTHING (-0.0f)',
-      '#define NOTHING 0.0f', 'group')
 fault('group-own', 'training/group.c', "others' slots keep the last sum", 'if (mine == CAE_OK && is_own(trainer, slot)) {',
       'if (mine == CAE_OK) {', 'group')
+fault('group-environment', 'training/group.c', "sums are made in the host's rounding",
+      'cae__checks_begin(&host);\n    const int32_t failed', 'fegetenv(&host);\n    const int32_t failed', 'group')
 fault('group-pieces', 'training/group.c', 'a loss passes as two floats', 'enum { PIECES = 3 };',
       'enum { PIECES = 2 };', 'group')
 fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
@@ -246,8 +246,7 @@ fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed
 fault('group-stop', 'training/trainer.c', 'a request to stop is kept for ever',
       'trainer->stop_requested = trainer->stop_requested && !trainer->stop_seen;', '', 'group')
 fault('group-parity', 'training/group.c', 'the last byte of an odd file is lost', 'size / 2 + size % 2', 'size / 2', 'group')
-fault('identity-last', 'training/identity.c', 'the last image is not looked at', '(d->count - 1) / (samples - 1)',
-      '(d->count - 2) / (samples - 1)', 'group')
+fault('identity-last', 'training/identity.c', 'the last image is not looked at', 'last = d->count - 1, gaps', 'last = d->count - 2, gaps', 'group')
 fault('identity-drift', 'training/trainer.c', 'ranks that drift apart go on',
       'if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)',
       'if (status != CAE_OK && trainer->group.joined && trainer->progress.epoch_done)', 'group')
@@ -294,11 +293,11 @@ fault('checkpoint-updates', 'training/checkpoint.c', "the number of updates is n
 fault('checkpoint-position', 'training/checkpoint.c', 'a position beyond the dataset is taken',
       's->position < 0 || s->position >= s->images)', 's->position < 0)', 'checkpoint')
 fault('checkpoint-version', 'training/checkpoint.c', 'a later version is read as if it were ours',
-      'if (version != (s->average ? AVERAGED : PLAIN))', 'if (0)', 'boundaries checkpoint average')
+      'if (version != version_of(s))', 'if (0)', 'boundaries checkpoint average')
 fault('evaluate-residual', 'training/evaluate.c', 'a residual model is judged by f(x)',
       'if (plan->residual)\n        cae__add(result, other,', 'if (0)\n        cae__add(result, other,', 'residual')
 fault('evaluate-order', 'training/evaluate.c', 'the noisy figures are those of the output',
-      'judge(e->figures[first + lane].noisy,', 'judge(e->figures[first + lane].output,', 'metrics trainer')
+      'judge(figures[lane].noisy,', 'judge(figures[lane].output,', 'metrics trainer')
 fault('evaluate-seed', 'training/evaluate.c', "evaluation draws training's noise",
       'e->options->noise_seed, CAE_VISIT_EVALUATION, &image);', 'e->options->noise_seed, 0, &image);',
       'noise trainer')
@@ -309,7 +308,7 @@ fault('philox-rounds', 'random/philox.c', 'nine rounds', 'round < 10', 'round < 
 fault('philox-key', 'random/philox.c', "the seed's upper half is lost",
       'stream->key[1] = (uint32_t)(seed >> 32);', 'stream->key[1] = 0;', 'spec_model boundaries')
 fault('permute-epoch', 'random/permutation.c', "the epoch's upper half is lost",
-      '(uint32_t)epoch, (uint32_t)(epoch >> 32),', '(uint32_t)epoch, 0,', 'random boundaries')
+      '(uint32_t)name->number, (uint32_t)(name->number >> 32),', '(uint32_t)name->number, 0,', 'random boundaries')
 fault('noise-quadrant', 'random/noise.c', 'the cosine has the wrong sign in two quadrants',
       '*cosine = (q + 1) & 2 ? -x : x;', '*cosine = q & 2 ? -x : x;', 'random')
 fault('noise-lanes', 'random/noise.c', "every lane has the first one's sigma",
@@ -492,3 +491,47 @@ fault('folder-luma', 'images/folder.c', 'grey is the mean of colours',
       '299 * byte_at(image, at) + 587 *', '443 * byte_at(image, at) + 443 *', 'folder')
 fault('look-length', 'images/look.c', 'a segment is taken for two bytes shorter',
       '(long)number(segment, 2) - 2;', '(long)number(segment, 2) - 4;', 'folder')
+
+# --- Data larger than memory --------------------------------------------------------------------
+
+fault('stream-extent', 'data/store.c', "a file's first image is the last of the file before",
+      'if (store->extents[middle].first <= image)', 'if (store->extents[middle].first < image)', 'stream')
+fault('stream-offset', 'data/store.c', 'the label counts as a pixel of the image before',
+      '(int64_t)(store->label + store->image)', '(int64_t)(store->image)', 'stream')
+fault('stream-label', 'data/store.c', 'labels are not looked at',
+      'return error || (store->label && room[0] >= LABELS) ? NULL', 'return error ? NULL', 'stream')
+fault('stream-short', 'base/file_at.c', 'a file that ends is taken for zeros',
+      'return got < 0 ? errno : CAE__FILE_ENDS;', 'return got < 0 ? errno : 0;', 'stream')
+fault('stream-slice', 'data/dataset.c', 'a slice of a slice begins where its parent does',
+      '.first = dataset->first + first,', '.first = first,', 'stream')
+fault('stream-room', 'data/dataset.c', 'two images of a block share their room',
+      'place += cae__dataset_room(d, lane);', 'place += cae__dataset_room(d, lane / 2);', 'stream')
+fault('stream-fits', 'data/dataset.c', 'what fits exactly stays on disk',
+      '(uint64_t)images <= (uint64_t)o->memory / bytes', '(uint64_t)images < (uint64_t)o->memory / bytes', 'stream')
+fault('stream-step', 'training/trainer.c', 'a step goes on without the images that cannot be read',
+      'if (image != CAE__ALL_READ)', 'if (image == INT64_MAX)', 'stream')
+fault('stream-evaluate', 'training/evaluate.c', 'images that cannot be read are judged as zeros',
+      'if (e->figures[i - e->first].unread)', 'if (0)', 'stream')
+fault('stream-part', 'training/evaluate.c', 'each part begins the sum anew',
+      'status = run_part(e, context);', 'e->sum = (struct figures){0}, status = run_part(e, context);', 'stream')
+fault('stream-npy-start', 'images/npy_dataset.c', "numbers begin with the file's first byte",
+      'cae__store_add_images(store, 0, (int64_t)source->start);', 'cae__store_add_images(store, 0, 0);', 'stream')
+fault('stream-npy-swapped', 'images/npy_dataset.c', 'numbers that have to be converted stay in the file',
+      'if (!source->as_it_is)', 'if (0)', 'stream')
+fault('stream-files', 'data/cifar10.c', 'the sixth file is the last',
+      '(records > 0 && first > 0)', '(records > 0 && first > 0 && i <= certain + 1)', 'stream')
+fault('stream-cache-gaps', 'images/folder.c', 'crops behind a gap are looked for before it',
+      'if (file->first != end)\n            cae__store', 'if (end < 0)\n            cae__store', 'stream')
+fault('stream-cache-full', 'images/folder.c', 'a full disk is not noticed',
+      'return error == 0 ? CAE_OK\n                      : cae__fail_system',
+      'return error >= 0 ? CAE_OK\n                      : cae__fail_system', 'stream')
+fault('permute-near-window', 'random/permutation.c', 'each window is shuffled in the same way',
+      '(epoch & 0xffffff) << 40 | (number & 0xffffffffff)', '(epoch & 0xffffff) << 40', 'random')
+fault('permute-near-ragged', 'random/permutation.c', 'what is left over is shuffled with the whole runs',
+      'const uint64_t chunks = count / CHUNK;', 'const uint64_t chunks = (count + CHUNK - 1) / CHUNK;', 'random')
+fault('checkpoint-window', 'training/checkpoint.c', 'another window is resumed into',
+      '(uint64_t)found->window, (uint64_t)own->window', '0, 0', 'stream')
+fault('stream-announce', 'training/visit.c', 'what is announced was read before',
+      'const int64_t round = block / slots + ahead;', 'const int64_t round = block / slots;', 'stream')
+fault('stream-announce-epoch', 'training/visit.c', "the next epoch's images are announced in this one's order",
+      'trainer->now.epoch + step / steps, i)', 'trainer->now.epoch, i)', 'stream')

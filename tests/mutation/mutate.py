@@ -40,7 +40,7 @@ WORK = os.path.join(ROOT, 'build', 'mutation')
 # last three.
 TESTS = ['handles', 'describe', 'onnx', 'pool', 'random', 'preset', 'ssim_loss', 'average', 'system', 'optimizer',
          'metrics', 'json', 'boundaries', 'residual', 'visit', 'spec_model', 'scorer', 'arrays', 'folder', 'group', 'checkpoint',
-         'trainer', 'trouble', 'dataset',
+         'trainer', 'trouble', 'dataset', 'stream',
          'context', 'files', 'noise', 'oom',
          'gemm', 'parity', 'engines', 'layers']
 LONG = {'parity', 'engines'}                # which CAE_TEST_QUICK shortens
@@ -221,6 +221,8 @@ class Copy:
             # quick to build: no debugging information, and warnings are not the matter here
             subprocess.run(['meson', 'setup', self.build, self.tree, '-Ddebug=false', '-Doptimization=1',
                             '-Dwarning_level=0', '-Dtools=false'], check=True, stdout=subprocess.DEVNULL)
+        # an older run's build may not know of tests that came since
+        subprocess.run(['ninja', '-C', self.build, 'build.ninja'], check=True, stdout=subprocess.DEVNULL)
         self.programs = self.find_programs()
         error = self.compile()
         if error:

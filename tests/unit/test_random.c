@@ -111,6 +111,105 @@ START_TEST(shuffle_visits_everything_once)
 }
 END_TEST
 
+/* What cae__permute_near is, in lists: the images in a ring from some place on, cut into chunks of 256, whole
+ * ones in random order, windows of that order shuffled. Each of its permutations is a Feistel network of eight
+ * rounds over the least even number of bits, walked until it is inside. */
+static uint64_t scrambled(uint64_t index, uint64_t count, uint64_t seed, uint64_t name, uint32_t purpose)
+{
+    uint64_t side = 2; /* values of a half */
+
+    while (side * side < count)
+        side *= 2;
+    do {
+        uint64_t left = index / side, right = index % side;
+
+        for (uint32_t round = 0; round < 8; round++) {
+            uint32_t words[4] = {(uint32_t)right, (uint32_t)name, (uint32_t)(name >> 32),
+                                 purpose * 16777216u + round};
+            uint64_t next;
+
+            philox(words, seed);
+            next = left ^ words[0] % side;
+            left = right;
+            right = next;
+        }
+        index = left * side + right;
+    } while (index >= count);
+    return index;
+}
+
+static uint64_t *listed(uint64_t count, uint64_t window, uint64_t seed, uint64_t epoch)
+{
+    const uint64_t turn = scrambled(0, count, seed, epoch, 8), chunks = count / 256;
+    uint64_t *row = malloc(count * sizeof *row), *list = malloc(count * sizeof *list), n = 0;
+
+    for (uint64_t i = 0; i < chunks; i++)
+        for (uint64_t k = 0; k < 256; k++)
+            row[n++] = (turn + 256 * scrambled(i, chunks, seed, epoch, 9) + k) % count;
+    for (uint64_t i = 256 * chunks; i < count; i++)
+        row[n++] = (turn + i) % count;
+    for (uint64_t first = 0, number = 0; first < count; first += window, number++) {
+        const uint64_t fill = count - first < window ? count - first : window;
+
+        for (uint64_t i = 0; i < fill; i++)
+            list[first + i] = row[first + scrambled(i, fill, seed, epoch % 16777216 << 40 | number, 10)];
+        if (count - first <= window)
+            break;
+    }
+    free(row);
+    return list;
+}
+
+START_TEST(a_shuffle_in_windows_equals_its_definition)
+{
+    static const uint64_t counts[] = {1, 2, 255, 256, 257, 511, 512, 1000, 5000};
+    static const uint64_t windows[] = {1, 2, 7, 255, 256, 300, 1024, 5000, UINT64_MAX / 2};
+
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
+        for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++) {
+            const uint64_t count = counts[c], seed = 3 + ((uint64_t)w << 33), epoch = w + ((uint64_t)c << 31);
+            uint64_t *expected = listed(count, windows[w], seed, epoch);
+            unsigned char *seen = calloc(count, 1);
+
+            for (uint64_t i = 0; i < count; i++) {
+                const uint64_t to = cae__permute_near(i, count, windows[w], seed, epoch);
+
+                ck_assert_uint_eq(to, expected[i]);
+                ck_assert(!seen[to]);
+                seen[to] = 1;
+            }
+            free(seen);
+            free(expected);
+        }
+}
+END_TEST
+
+/* Of 4096 images in windows of 512, none comes from further away than the runs that fill a window: at most
+ * three of them, so a window names few runs; in the shuffle of all images it would name all sixteen. */
+START_TEST(windows_name_few_runs)
+{
+    enum { ALL = 4096, WINDOW = 512 };
+    int most = 0, differ = 0;
+
+    for (uint64_t epoch = 0; epoch < 4; epoch++)
+        for (uint64_t first = 0; first < ALL; first += WINDOW) {
+            unsigned char seen[ALL / 256 + 1] = {0};
+            int runs = 0;
+
+            for (uint64_t i = first; i < first + WINDOW; i++) {
+                const uint64_t to = cae__permute_near(i, ALL, WINDOW, 1, epoch);
+
+                runs += !seen[to / 256];
+                seen[to / 256] = 1;
+                differ += to != cae__permute_near(i, ALL, WINDOW, 1, epoch + 1);
+            }
+            most = runs > most ? runs : most;
+        }
+    ck_assert_int_le(most, 4); /* two runs, each across two of ours */
+    ck_assert_int_gt(differ, 4 * ALL * 99 / 100);
+}
+END_TEST
+
 /* Positions after the shuffle must be uniform: chi-squared of where image 0 of 10 lands in 20,000
  * epochs. 9 degrees of freedom: above 40 with probability 8e-6, and the seed is fixed. The same for
  * the difference of two neighbours, which a weak network would keep. */
@@ -158,6 +257,8 @@ static Suite *suite(void)
     tcase_add_loop_test(c, noise_has_the_same_bits_everywhere, 0, 3);
     tcase_add_test(c, shuffle_visits_everything_once);
     tcase_add_test(c, shuffle_is_uniform);
+    tcase_add_test(c, a_shuffle_in_windows_equals_its_definition);
+    tcase_add_test(c, windows_name_few_runs);
     tcase_add_test(c, epochs_and_seeds_shuffle_differently);
     suite_add_tcase(s, c);
     return s;

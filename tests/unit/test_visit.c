@@ -83,7 +83,7 @@ static void check_lanes(const struct images *images, int lanes, int used, int fi
         chosen[lane] = (lane * 5 + first_way) % MOST_IMAGES;
         ways[lane] = (first_way + lane) % WAYS & (square ? 7 : ~CAE_AUGMENT_TRANSPOSE);
     }
-    cae__dataset_read_lanes(out, images->dataset, chosen, ways, lanes, used);
+    ck_assert_int_eq(cae__dataset_read_lanes(out, images->dataset, chosen, ways, lanes, used, NULL), CAE__ALL_READ);
     for (size_t i = 0; i < length; i++)
         for (int lane = 0; lane < lanes; lane++) {
             const int x = (int)i % images->w, y = (int)i / images->w % images->h;
@@ -132,13 +132,15 @@ START_TEST(parts_of_an_image_that_lies_otherwise)
     for (int way = 0; way < WAYS; way++) {
         float *whole = new_floats(length);
 
-        cae__dataset_read_part(whole, images.dataset, 2, way, 0, length);
+        const unsigned char *bytes = cae__dataset_bytes(images.dataset, 2, NULL);
+
+        cae__dataset_read_part(whole, images.dataset, bytes, way, 0, length);
         for (int trial = 0; trial < 50; trial++) {
             const size_t first = random_below(&state, (uint32_t)length);
             const size_t count = 1 + random_below(&state, (uint32_t)(length - first));
             float *part = guarded_floats(count);
 
-            cae__dataset_read_part(part, images.dataset, 2, way, first, count);
+            cae__dataset_read_part(part, images.dataset, bytes, way, first, count);
             ck_assert_int_eq(memcmp(part, whole + first, count * sizeof *part), 0);
             guarded_finish(part, "a part of an image");
         }
@@ -351,7 +353,7 @@ START_TEST(a_block_is_its_images)
     for (int64_t first = 0; first < FEW; first += 8) {
         const int used = FEW - first < 8 ? (int)(FEW - first) : 8;
 
-        cae__visit_load(input, target, d.trainer, first, 8, used);
+        ck_assert_int_eq(cae__visit_load(input, target, d.trainer, first, 8, used, NULL), CAE__ALL_READ);
         for (int lane = 0; lane < used; lane++) {
             const struct cae__visit visit = cae__visit_at(d.trainer, first + lane);
             double square = 0;

@@ -186,6 +186,7 @@ typedef struct cae_dataset_options {
     int32_t layout;
     int32_t borrow;
     uint32_t reserved;
+    int64_t memory;
 } cae_dataset_options;
 
 cae_status cae_dataset_options_init(cae_dataset_options *options, uint32_t size);
@@ -292,6 +293,7 @@ typedef struct cae_trainer_options {
     double ssim_weight;
     int32_t augment;
     uint32_t reserved2;
+    int64_t shuffle_window;
 } cae_trainer_options;
 
 cae_status cae_trainer_options_init(cae_trainer_options *options, uint32_t size);

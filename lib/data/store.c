@@ -1,0 +1,165 @@
+/* store.c - images that stay in files, which are open as long as the dataset is, and are read from
+ * when an image is asked for. Nothing here changes once it is made: any number of threads may
+ * read. */
+#include "data.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "../base/file.h"
+
+/* A file. */
+struct volume {
+    cae__opened file;
+    char *path; /* for texts */
+};
+
+/* Images that follow each other in one file. */
+struct extent {
+    int64_t first;  /* of the images of all extents */
+    int64_t offset; /* where it begins in the file */
+    const struct volume *volume;
+};
+
+struct cae__store {
+    struct volume *volumes;
+    int64_t volume_count;
+    struct extent *extents; /* in the order of `first`, which begins with 0 */
+    int64_t extent_count;
+    size_t image;           /* bytes of one */
+    size_t label;           /* bytes before each: 0, or 1 that is below LABELS */
+};
+
+#define LABELS 10 /* CIFAR-10's */
+#define BAD_LABEL (-2) /* among the faults of cae__file_read_at */
+
+cae_status cae__store_create(struct cae__store **out, const cae_context *context, int64_t volumes,
+                             int64_t extents, size_t image, size_t label)
+{
+    struct cae__store *store = cae__alloc_zero(context, 1, sizeof *store);
+    *out = store;
+    if (!store)
+        return cae__fail_memory(context);
+    store->volumes = cae__alloc(context, (size_t)volumes, sizeof *store->volumes);
+    store->extents = cae__alloc(context, (size_t)extents, sizeof *store->extents);
+    store->image = image;
+    store->label = label;
+    if (store->volumes && store->extents)
+        return CAE_OK;
+    cae__store_destroy(store, context);
+    *out = NULL;
+    return cae__fail_memory(context);
+}
+
+cae_status cae__store_add_file(struct cae__store *store, const cae_context *context,
+                               cae__opened file, const char *path)
+{
+    const size_t size = strlen(path) + 1;
+    char *copy = cae__alloc(context, 1, size);
+    if (!copy) {
+        cae__file_close(file);
+        return cae__fail_memory(context);
+    }
+    memcpy(copy, path, size);
+    store->volumes[store->volume_count++] = (struct volume){file, copy};
+    return CAE_OK;
+}
+
+void cae__store_add_images(struct cae__store *store, int64_t first, int64_t offset)
+{
+    store->extents[store->extent_count++] =
+        (struct extent){first, offset, &store->volumes[store->volume_count - 1]};
+}
+
+void cae__store_destroy(struct cae__store *store, const cae_context *context)
+{
+    if (!store)
+        return;
+    for (int64_t i = 0; i < store->volume_count; i++) {
+        cae__file_close(store->volumes[i].file);
+        cae__free(context, store->volumes[i].path);
+    }
+    cae__free(context, store->volumes);
+    cae__free(context, store->extents);
+    cae__free(context, store);
+}
+
+size_t cae__store_room(const struct cae__store *store)
+{
+    return (store->label + store->image + 63) / 64 * 64;
+}
+
+/* The extent that an image lies in: the last that does not begin behind it. */
+static const struct extent *find(const struct cae__store *store, int64_t image)
+{
+    int64_t low = 0, high = store->extent_count;
+    while (high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        if (store->extents[middle].first <= image)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &store->extents[low];
+}
+
+static int64_t offset_of(const struct cae__store *store, const struct extent *extent, int64_t image)
+{
+    return extent->offset + (image - extent->first) * (int64_t)(store->label + store->image);
+}
+
+const unsigned char *cae__store_read(unsigned char *room, const struct cae__store *store,
+                                     int64_t image)
+{
+    const struct extent *extent = find(store, image);
+    const int32_t error = cae__file_read_at(room, store->label + store->image, extent->volume->file,
+                                            offset_of(store, extent, image));
+    return error || (store->label && room[0] >= LABELS) ? NULL : room + store->label;
+}
+
+void cae__store_announce(const struct cae__store *store, int64_t image)
+{
+    const struct extent *extent = find(store, image);
+    cae__file_announce(extent->volume->file, offset_of(store, extent, image),
+                       store->label + store->image);
+}
+
+/* Once more, piece by piece, as there is no room for it here. */
+static int32_t try_again(unsigned char *label, const struct cae__store *store,
+                         const struct extent *extent, int64_t image)
+{
+    unsigned char piece[1024];
+    const size_t size = store->label + store->image;
+    const int64_t offset = offset_of(store, extent, image);
+    for (size_t done = 0; done < size; done += sizeof piece) {
+        const size_t count = size - done < sizeof piece ? size - done : sizeof piece;
+        const int32_t error =
+            cae__file_read_at(piece, count, extent->volume->file, offset + (int64_t)done);
+        if (error)
+            return error;
+        if (done == 0)
+            *label = piece[0];
+    }
+    return store->label && *label >= LABELS ? BAD_LABEL : 0;
+}
+
+cae_status cae__store_explain(const cae_context *context, const struct cae__store *store,
+                              int64_t image, int64_t name)
+{
+    const struct extent *extent = find(store, image);
+    const char *path = extent->volume->path;
+    unsigned char label;
+    const int32_t error = try_again(&label, store, extent, image);
+    char what[64];
+    if (error == BAD_LABEL)
+        return cae__fail(context, CAE_ERR_FORMAT,
+                         "%.300s: the label of record %" PRId64 " is %d, expected 0 to 9", path,
+                         image - extent->first, label);
+    if (error) {
+        snprintf(what, sizeof what, "image %" PRId64 ": cannot read", name);
+        return cae__fail_at(context, error, what, path, offset_of(store, extent, image));
+    }
+    return cae__fail(context, CAE_ERR_IO,
+                     "image %" PRId64 ": could not be read from %.300s, and now it can be", name,
+                     path);
+}
