@@ -18,7 +18,7 @@ enum { IMAGES = 80, SIDE = 12, BATCH = 32, STEPS = 5, PARAMETERS = 1611 };
 static int world_rank, world_size, bad, number;
 static cae_context *context;
 
-/* --- TAP over all ranks -------------------------------------------------------------------------- */
+/* --- TAP over all ranks ----------------------------------------------------------------------- */
 
 #define require(condition)                                                                             \
     do {                                                                                               \
@@ -57,7 +57,7 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* --- A training ----------------------------------------------------------------------------------- */
+/* --- A training ------------------------------------------------------------------------------- */
 
 struct training {
     cae_dataset *data;
@@ -123,7 +123,7 @@ static void by_itself(float values[PARAMETERS])
     tear_down(&t);
 }
 
-/* --- Before MPI_Init -------------------------------------------------------------------------------- */
+/* --- Before MPI_Init -------------------------------------------------------------------------- */
 
 static void without_mpi(void)
 {
@@ -160,7 +160,7 @@ static void of_null(void)
     require(options.size == sizeof options && options.reduction == 0 && options.timeout == 300);
 }
 
-/* --- Making ---------------------------------------------------------------------------------------- */
+/* --- Making ----------------------------------------------------------------------------------- */
 
 static cae_mpi_options usual(void)
 {
@@ -259,7 +259,7 @@ static void between_two_groups(void)
     MPI_Comm_free(&half);
 }
 
-/* --- Agreeing ---------------------------------------------------------------------------------------- */
+/* --- Agreeing --------------------------------------------------------------------------------- */
 
 static void agreement(void)
 {
@@ -288,7 +288,7 @@ static void agreement(void)
     cae_mpi_destroy(mpi);
 }
 
-/* --- Training ----------------------------------------------------------------------------------------- */
+/* --- Training --------------------------------------------------------------------------------- */
 
 static void same_bits_as_one(void)
 {
@@ -402,7 +402,7 @@ static void different_trainers(void)
     cae_mpi_destroy(mpi);
 }
 
-/* --- A rank that does not come --------------------------------------------------------------------------- */
+/* --- A rank that does not come ---------------------------------------------------------------- */
 
 static void lost_rank(void)
 {
@@ -438,7 +438,7 @@ static void lost_rank(void)
     cae_mpi_destroy(mpi);
 }
 
-/* --- All of it --------------------------------------------------------------------------------------------- */
+/* --- All of it -------------------------------------------------------------------------------- */
 
 static void initialize(int argc, char **argv, int wanted)
 {
