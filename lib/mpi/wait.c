@@ -76,7 +76,8 @@ cae_status cae__mpi_wait(cae_mpi *mpi, MPI_Request *request, const char *what)
             mpi->broken = true;
             mpi->pending = *request;
             return cae__mpi_fail(mpi, CAE_ERR_PEER, "rank %d of %d, %s: nothing heard from "
-                                 "another rank for %g seconds", mpi->rank, mpi->ranks, what, mpi->timeout);
+                                 "another rank for %g seconds",
+                                 mpi->rank, mpi->ranks, what, mpi->timeout);
         }
         pause_after(waited);
     }
