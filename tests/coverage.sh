@@ -36,7 +36,7 @@ install_missing cc pkg-config meson ninja openblas png jpeg check jansson cairo 
 build=build/coverage
 if [ ! -f $build/build.ninja ]; then
     # unoptimized: a line is a line; kernels are optimized in every build
-    quietly meson setup $build -Dbuildtype=debug -Db_coverage=true
+    quietly meson setup $build -Dbuildtype=debug -Db_coverage=true -Dmpi=disabled
 fi
 echo "building in $build"
 quietly meson compile -C $build

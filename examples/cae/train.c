@@ -5,6 +5,7 @@
 #include "setup.h"
 
 #include "../trainer/interrupt.h"
+#include "../trainer/launcher.h"
 #include "../trainer/message.h"
 #include "../trainer/progress.h"
 #include "../trainer/recipe.h"
@@ -71,6 +72,9 @@ static bool usage_is_right(const struct settings *s)
 {
     int64_t size[2];
 
+    if (launcher_find().ranks > 1)
+        return fail("started as one of %d processes, which would all write %s: the trainers of examples/ "
+                    "train by many", launcher_find().ranks, s->out ? s->out : "the same");
     if (!parse_extents(size, "crop", s->crop))
         return false;
     if (s->task == RECONSTRUCT && (s->sigma > 0 || s->sigma_max > 0))

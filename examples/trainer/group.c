@@ -1,7 +1,7 @@
 /* group.c - the processes that train together, over MPI.
  *
- * They agree at each stage: whatever goes wrong on one of them ends all, and none waits for another that
- * has left. */
+ * They agree at each stage: whatever goes wrong on one of them ends all, and none waits for
+ * another that has left. */
 #if defined __linux__ && !defined _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -14,6 +14,7 @@
 #if defined __linux__
 #include <sched.h>
 #endif
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -23,7 +24,7 @@ enum { LAST_SECONDS = 10, PROCESSORS = 1024 };
 
 static const struct timespec nap = {.tv_nsec = 5000000};
 
-/* --- Beginning ---------------------------------------------------------------------------------- */
+/* --- Beginning -------------------------------------------------------------------------------- */
 
 /* A launcher of another MPI: each process finds itself alone in its world. */
 static bool is_whole(const struct launcher *launcher, int ranks)
@@ -75,7 +76,8 @@ bool group_begin(struct group *group)
     if (good)
         message_as_rank(group->rank);
     /* tables and --help are the same everywhere */
-    return good && (!group->rank || freopen("/dev/null", "w", stdout) || fail("cannot open /dev/null"));
+    return good && (!group->rank || freopen("/dev/null", "w", stdout) ||
+                    fail("cannot open /dev/null"));
 }
 
 bool group_set(struct group *group, cae_context *context, int32_t reduction, double timeout)
@@ -91,7 +93,7 @@ bool group_set(struct group *group, cae_context *context, int32_t reduction, dou
     return make(group, context, &options);
 }
 
-/* --- Processors ----------------------------------------------------------------------------------- */
+/* --- Processors ------------------------------------------------------------------------------- */
 
 /* 1 for each processor that this process may use. */
 static int mark_processors(int marks[PROCESSORS])
@@ -110,8 +112,8 @@ static int mark_processors(int marks[PROCESSORS])
     return count;
 }
 
-/* A processor that several ranks may use is shared by them: whether a launcher binds each rank to some
- * of its own or leaves all to all, the shares add up. */
+/* A processor that several ranks may use is shared by them: whether a launcher binds each rank
+ * to some of its own or leaves all to all, the shares add up. */
 int group_threads(const struct group *group)
 {
     int mine[PROCESSORS] = {0}, users[PROCESSORS] = {0};
@@ -129,7 +131,7 @@ int group_threads(const struct group *group)
     return share < 1 ? 1 : (int)(share + 0.001);
 }
 
-/* --- Agreeing ------------------------------------------------------------------------------------- */
+/* --- Agreeing --------------------------------------------------------------------------------- */
 
 bool group_all(struct group *group, bool good)
 {
@@ -163,13 +165,14 @@ bool group_join(struct group *group, cae_context *context, cae_trainer *trainer)
 {
     const cae_status status = group->mpi ? cae_mpi_join(group->mpi, trainer) : CAE_OK;
 
-    return !status || fail_status(context, status, "cannot train as one of %d processes", group->ranks);
+    return !status ||
+           fail_status(context, status, "cannot train as one of %d processes", group->ranks);
 }
 
-/* --- Ending --------------------------------------------------------------------------------------- */
+/* --- Ending ----------------------------------------------------------------------------------- */
 
-/* MPI_Finalize would wait for ranks that are no more. Nor is it known what MPI_Abort does when it cannot
- * reach its launcher: the alarm does. */
+/* MPI_Finalize would wait for ranks that are no more. Nor is it known what MPI_Abort does when
+ * it cannot reach its launcher: the alarm does. */
 static void abandon(const struct group *group, int exit_code)
 {
     message_release();
@@ -181,8 +184,8 @@ static void abandon(const struct group *group, int exit_code)
     _exit(exit_code);
 }
 
-/* Rank 0 writes reports when the others have nothing left to do: that takes as long as it takes, and
- * they leave it the processors. */
+/* Rank 0 writes reports when the others have nothing left to do: that takes as long as it takes,
+ * and they leave it the processors. */
 static int wait_for_first(int exit_code)
 {
     int its = exit_code, done = 0;
@@ -191,11 +194,29 @@ static int wait_for_first(int exit_code)
     MPI_Ibcast(&its, 1, MPI_INT, 0, MPI_COMM_WORLD, &request);
     while (!MPI_Test(&request, &done, MPI_STATUS_IGNORE) && !done)
         nanosleep(&nap, NULL);
-    /* MPICH 4.0 over UCX and TCP finishes what non-blocking calls left of its connections in blocking ones
-     * only: without these, MPI_Finalize may not return (seen with 20 such calls and nothing else) */
+    /* MPICH 4.0 over UCX and TCP: after non-blocking calls MPI_Finalize may not return, with
+     * these it mostly does */
     MPI_Barrier(MPI_COMM_WORLD);
     MPI_Barrier(MPI_COMM_WORLD);
     return exit_code ? exit_code : its;
+}
+
+static volatile sig_atomic_t last_code;
+
+static void leave(int number)
+{
+    (void)number;
+    _exit(last_code);
+}
+
+/* All is written, and all ranks know: an MPI that does not come to its end is left. */
+static void finalize(int exit_code)
+{
+    last_code = exit_code;
+    signal(SIGALRM, leave);
+    alarm(LAST_SECONDS);
+    MPI_Finalize();
+    alarm(0);
 }
 
 int group_end(struct group *group, int exit_code)
@@ -207,6 +228,7 @@ int group_end(struct group *group, int exit_code)
     message_release();
     exit_code = wait_for_first(exit_code);
     cae_mpi_destroy(group->mpi);
-    MPI_Finalize();
+    fflush(stdout);
+    finalize(exit_code);
     return exit_code;
 }

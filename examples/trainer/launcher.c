@@ -1,7 +1,8 @@
 /* launcher.c - was this process started as one of several by an MPI launcher?
  *
- * By the environment, as a run without one is to begin no MPI. mpirun of Open MPI, MPICH and those made from
- * it, and srun with --mpi=pmix or --mpi=pmi2 are known by what they tell the MPI library. */
+ * By the environment, as a run without one is to begin no MPI. mpirun of Open MPI, MPICH and
+ * those made from it, and srun with --mpi=pmix or --mpi=pmi2 are known by what they tell the MPI
+ * library. */
 #include "launcher.h"
 
 #include "arguments.h"

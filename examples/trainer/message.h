@@ -28,7 +28,7 @@ bool fail_status(const cae_context *context, cae_status status, const char *form
 /* A line without the program's name, after a failure. */
 void hint(const char *format, ...) LIKE_PRINTF(1, 2);
 
-/* --- In a group of processes, which would all say the same -------------------------------------- */
+/* --- In a group of processes, which would all say the same ------------------------------------ */
 
 /* From now on failures and hints are kept until one of the next two, and only rank 0 says anything
  * else; others begin with their rank. */

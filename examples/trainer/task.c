@@ -191,7 +191,8 @@ static int perform(struct run *run)
     const struct options *o = &run->options;
 
     if (!group_agree(&run->group, open_context(run)) ||
-        !group_agree(&run->group, group_set(&run->group, run->context, (int32_t)o->reduction, o->timeout)))
+        !group_agree(&run->group, group_set(&run->group, run->context, (int32_t)o->reduction,
+                                            o->timeout)))
         return EXIT_FAILURE;
     set_evaluation(run);
     return run->options.eval ? evaluate_only(run) : train_and_report(run);

@@ -48,9 +48,11 @@ static bool save_checkpoint(struct run *run)
 {
     const bool new_log = !run->history.on_disk && !run->first_step;
 
-    if (group_agree(&run->group, save_log(run, new_log)) && group_agree(&run->group, save_state(run)))
+    if (group_agree(&run->group, save_log(run, new_log)) &&
+        group_agree(&run->group, save_state(run)))
         return group_agree(&run->group, settle_log(run, new_log));
-    if (new_log && is_writer(run) && !group_is_lost(&run->group)) /* else who knows what was saved */
+    /* of a group that lost a rank, who knows what was saved */
+    if (new_log && is_writer(run) && !group_is_lost(&run->group))
         file_remove(run->outputs.log_aside);
     return false;
 }

@@ -1,19 +1,22 @@
 /** @file mpi.h
- * libcae_mpi: one training by many processes that MPI connects. A library of its own beside libcae,
- * which knows nothing of MPI; it uses the public interface of both and nothing else.
+ * libcae_mpi: one training by many processes that MPI connects. A library of its own beside
+ * libcae, which knows nothing of MPI; it uses the public interface of both and nothing else.
  *
- * - The program begins and ends MPI: nothing here calls MPI_Init, MPI_Finalize or MPI_Abort. What is
- *   said goes through a duplicate of the caller's communicator, with error handling of its own.
- * - Status and text: as in cae.h, and cae_mpi_error keeps the text of the last call that failed.
- * - Collective calls are made by all ranks of the communicator, in the same order. A rank waits for
- *   the others no longer than `timeout`: then the group is broken, and so are its trainers.
- *   A program that has no other use for MPI then calls MPI_Abort, as MPI_Finalize may never return.
+ * - The program begins and ends MPI: nothing here calls MPI_Init, MPI_Finalize or MPI_Abort.
+ *   What is said goes through a duplicate of the caller's communicator, with error handling of
+ *   its own.
+ * - Status and text: as in cae.h, and cae_mpi_error keeps the text of the last call that
+ *   failed.
+ * - Collective calls are made by all ranks of the communicator, in the same order. A rank waits
+ *   for the others no longer than `timeout`: then the group is broken, and so are its trainers.
+ *   A program that has no other use for MPI then calls MPI_Abort, as MPI_Finalize may never
+ *   return.
  * - Memory is malloc's; a trainer's is that of its context.
  * - Threads: a group belongs to one thread, which must be one that may call MPI.
  * - Floating point, signals: the caller's, as they are.
  *
- * MPI_Comm is another type in each MPI: a build of this library serves programs of the MPI that it
- * was built with. docs/mpi.md shows its use. */
+ * MPI_Comm is another type in each MPI: a build of this library serves programs of the MPI that
+ * it was built with. docs/mpi.md shows its use. */
 #ifndef CAE_MPI_H
 #define CAE_MPI_H
 
@@ -38,9 +41,9 @@ uint32_t cae_mpi_version_number(void);
 /** CAE_MPI_ABI_VERSION of the loaded library. */
 uint32_t cae_mpi_abi_version(void);
 
-/** One line on how the library was built and which MPI it found, such as "libcae_mpi 1.1.0, MPI 3.1,
- * Open MPI v4.1.4". Copies at most `capacity` bytes with the closing zero; returns the length
- * without it, as snprintf does. May be called before MPI_Init. */
+/** One line on how the library was built and which MPI it found, such as "libcae_mpi 1.1.0, MPI
+ * 3.1, Open MPI v4.1.4". Copies at most `capacity` bytes with the closing zero; returns the
+ * length without it, as snprintf does. May be called before MPI_Init. */
 size_t cae_mpi_build_info(char *text, size_t capacity);
 
 typedef struct cae_mpi cae_mpi; /**< a rank's place in a group */
@@ -49,29 +52,30 @@ typedef struct cae_mpi cae_mpi; /**< a rank's place in a group */
 typedef struct cae_mpi_options {
     uint32_t size;     /**< sizeof(cae_mpi_options) */
     int32_t reduction; /**< CAE_REDUCTION_DETERMINISTIC; one of enum cae_reduction */
-    double timeout;    /**< 300; > 0, seconds that a rank waits for the others in a collective call, or
-                            in each sum where a call makes several; INFINITY waits for ever */
+    double timeout;    /**< 300; > 0, seconds that a rank waits for the others in a collective call,
+                            or in each sum where a call makes several; INFINITY waits for ever */
 } cae_mpi_options;
 
 /** Write the defaults of the first `size` bytes: pass sizeof(cae_mpi_options). */
 cae_status cae_mpi_options_init(cae_mpi_options *options, uint32_t size);
 
-/** Make a group of all ranks of a communicator. Collective. MPI must have been initialized, and not
- * finalized: CAE_ERR_ARGUMENT. The communicator is duplicated. `context` is that of the trainer to
- * join: when it has more than one thread, MPI must give MPI_THREAD_FUNNELED or more
+/** Make a group of all ranks of a communicator. Collective. MPI must have been initialized, and
+ * not finalized: CAE_ERR_ARGUMENT. The communicator is duplicated. `context` is that of the
+ * trainer to join: when it has more than one thread, MPI must give MPI_THREAD_FUNNELED or more
  * (MPI_Init_thread): CAE_ERR_ARGUMENT, too; it is not kept. NULL options are the defaults.
  *
- * CAE_ERR_PEER when another rank failed. After any error but that of memory *out is a handle all the
- * same: it tells cae_mpi_error, fails in all calls, and is to be destroyed. */
+ * CAE_ERR_PEER when another rank failed. After any error but that of memory *out is a handle
+ * all the same: it tells cae_mpi_error, fails in all calls, and is to be destroyed. */
 cae_status cae_mpi_create(cae_mpi **out, cae_context *context, MPI_Comm comm,
                           const cae_mpi_options *options);
 
-/** Give a group back, after the trainers that have joined it, and before MPI_Finalize. Never waits. NULL
- * is fine. Of a broken group the communicator stays, and memory that MPI may still write into. */
+/** Give a group back, after the trainers that have joined it, and before MPI_Finalize. Never
+ * waits. NULL is fine. Of a broken group the communicator stays, and memory that MPI may still
+ * write into. */
 void cae_mpi_destroy(cae_mpi *mpi);
 
-/** What went wrong in the last call with this group that failed; "" when nothing has, and for NULL. For
- * a step of a trainer it is what MPI said: the rest is in cae_context_error. */
+/** What went wrong in the last call with this group that failed; "" when nothing has, and for
+ * NULL. For a step of a trainer it is what MPI said: the rest is in cae_context_error. */
 const char *cae_mpi_error(const cae_mpi *mpi);
 
 /** This rank, from 0; 0 for NULL. */
@@ -91,9 +95,9 @@ int32_t cae_mpi_is_broken(const cae_mpi *mpi);
  * first of those that gave anything but CAE_ERR_PEER. A broken group returns CAE_ERR_PEER. */
 cae_status cae_mpi_agree(int32_t *failed, cae_mpi *mpi, cae_status mine);
 
-/** Join a trainer to the group: cae_trainer_join, by sums over the communicator. Collective, as from
- * then on are the calls that cae_trainer_join names. Several trainers may join one group, one after
- * the other or in turns. The group must be there as long as they are. */
+/** Join a trainer to the group: cae_trainer_join, by sums over the communicator. Collective, as
+ * from then on are the calls that cae_trainer_join names. Several trainers may join one group,
+ * one after the other or in turns. The group must be there as long as they are. */
 cae_status cae_mpi_join(cae_mpi *mpi, cae_trainer *trainer);
 
 /** @} */

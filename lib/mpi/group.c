@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Options -------------------------------------------------------------------------------------- */
+/* --- Options ---------------------------------------------------------------------------------- */
 
 static const cae_mpi_options defaults = {.size = sizeof defaults,
                                          .reduction = CAE_REDUCTION_DETERMINISTIC,
@@ -33,7 +33,8 @@ static bool all_zero(const unsigned char *bytes, size_t count)
     return true;
 }
 
-/* The rule of cae.h: a shorter struct is an older program's, a longer one may have a tail of zeros. */
+/* The rule of cae.h: a shorter struct is an older program's, a longer one may have a tail of
+ * zeros. */
 static cae_status read_options(cae_mpi *mpi, const cae_mpi_options *given)
 {
     cae_mpi_options known = defaults;
@@ -51,17 +52,20 @@ static cae_status read_options(cae_mpi *mpi, const cae_mpi_options *given)
     if (given)
         memcpy(&known, given, size < sizeof known ? size : sizeof known);
     if (known.reduction != CAE_REDUCTION_DETERMINISTIC && known.reduction != CAE_REDUCTION_NATIVE)
-        return cae__mpi_fail(mpi, CAE_ERR_OPTIONS, "cae_mpi_options: reduction is %ld, expected one "
-                             "of enum cae_reduction", (long)known.reduction);
+        return cae__mpi_fail(mpi, CAE_ERR_OPTIONS,
+                             "cae_mpi_options: reduction is %ld, expected one of enum "
+                             "cae_reduction",
+                             (long)known.reduction);
     if (!(known.timeout > 0))
-        return cae__mpi_fail(mpi, CAE_ERR_OPTIONS, "cae_mpi_options: timeout is %g, expected seconds "
-                             "above 0", known.timeout);
+        return cae__mpi_fail(mpi, CAE_ERR_OPTIONS,
+                             "cae_mpi_options: timeout is %g, expected seconds above 0",
+                             known.timeout);
     mpi->reduction = known.reduction;
     mpi->timeout = known.timeout;
     return CAE_OK;
 }
 
-/* --- Making ------------------------------------------------------------------------------------- */
+/* --- Making ----------------------------------------------------------------------------------- */
 
 static cae_status check_mpi(cae_mpi *mpi)
 {
@@ -81,7 +85,7 @@ static cae_status check_comm(cae_mpi *mpi, MPI_Comm comm)
 
     if (comm == MPI_COMM_NULL)
         return cae__mpi_fail(mpi, CAE_ERR_ARGUMENT,
-                             "the communicator is MPI_COMM_NULL, expected one with this process in it");
+                             "the communicator is MPI_COMM_NULL, expected one with this process");
     MPI_Comm_test_inter(comm, &inter);
     if (inter)
         return cae__mpi_fail(mpi, CAE_ERR_ARGUMENT,
@@ -107,10 +111,12 @@ static cae_status check_threads(cae_mpi *mpi, const cae_context *context)
     MPI_Is_thread_main(&main_thread);
     if (threads > 1 && level < MPI_THREAD_FUNNELED)
         return cae__mpi_fail(mpi, CAE_ERR_ARGUMENT, "the context has %ld threads and MPI was "
-                             "initialized for one: call MPI_Init_thread with MPI_THREAD_FUNNELED", threads);
+                             "initialized for one: call MPI_Init_thread with MPI_THREAD_FUNNELED",
+                             threads);
     if (!main_thread && level < MPI_THREAD_SERIALIZED)
         return cae__mpi_fail(mpi, CAE_ERR_ARGUMENT, "MPI gives %s, with which only the thread that "
-                             "called MPI_Init_thread may call it; this is another", level_name(level));
+                             "called MPI_Init_thread may call it; this is another",
+                             level_name(level));
     return CAE_OK;
 }
 
@@ -122,7 +128,8 @@ static cae_status duplicate(cae_mpi *mpi, MPI_Comm comm)
 
     MPI_Comm_rank(comm, &mpi->rank);
     MPI_Comm_size(comm, &mpi->ranks);
-    /* into the handle: MPI writes there when the last rank has come, which may be too late for us */
+    /* into the handle: MPI writes there when the last rank has come, which may be too late for
+     * us */
     code = MPI_Comm_idup(comm, &mpi->comm, &request);
     if (code != MPI_SUCCESS) {
         mpi->comm = copy;
@@ -174,7 +181,7 @@ cae_status cae_mpi_create(cae_mpi **out, cae_context *context, MPI_Comm comm,
     return status;
 }
 
-/* --- Giving back ---------------------------------------------------------------------------------- */
+/* --- Giving back ------------------------------------------------------------------------------ */
 
 static bool mpi_is_up(void)
 {
@@ -207,7 +214,7 @@ void cae_mpi_destroy(cae_mpi *mpi)
     free(mpi);
 }
 
-/* --- Asking --------------------------------------------------------------------------------------- */
+/* --- Asking ----------------------------------------------------------------------------------- */
 
 const char *cae_mpi_error(const cae_mpi *mpi)
 {
@@ -229,10 +236,10 @@ int32_t cae_mpi_is_broken(const cae_mpi *mpi)
     return mpi && mpi->broken;
 }
 
-/* --- Agreeing ------------------------------------------------------------------------------------ */
+/* --- Agreeing --------------------------------------------------------------------------------- */
 
-/* The smallest word wins: the rank that failed in its upper half, those that only heard of a failure
- * behind all others; the status in the lower one. */
+/* The smallest word wins: the rank that failed in its upper half, those that only heard of a
+ * failure behind all others; the status in the lower one. */
 static int64_t word_of(const cae_mpi *mpi, cae_status mine)
 {
     const int64_t order = (int64_t)mpi->rank + (mine == CAE_ERR_PEER ? mpi->ranks : 0);
@@ -303,7 +310,7 @@ cae_status cae_mpi_join(cae_mpi *mpi, cae_trainer *trainer)
     options.user = mpi;
     status = cae_trainer_join(trainer, &options);
     if (status && !mpi->broken)
-        cae__mpi_fail(mpi, status, "rank %d of %d cannot join, see cae_context_error: %s", mpi->rank,
-                      mpi->ranks, cae_status_string(status));
+        cae__mpi_fail(mpi, status, "rank %d of %d cannot join, see cae_context_error: %s",
+                      mpi->rank, mpi->ranks, cae_status_string(status));
     return status;
 }

@@ -8,8 +8,8 @@
 /* More than any latency is worth, and counts stay ints. */
 enum { LARGEST_PIECE = 1 << 22 };
 
-/* A piece is summed in memory of the group's: a sum that was given up may yet be written to, and the
- * caller's array may then be gone. */
+/* A piece is summed in memory of the group's: a sum that was given up may yet be written to, and
+ * the caller's array may then be gone. */
 static bool make_room(cae_mpi *mpi, size_t count)
 {
     if (count <= mpi->capacity)

@@ -1,10 +1,10 @@
-/* wait.c - waiting for the other ranks: quick to see that they are there, patient with slow ones, and
- * not for ever.
+/* wait.c - waiting for the other ranks: quick to see that they are there, patient with slow
+ * ones, and not for ever.
  *
- * MPI_Wait cannot be left, and in most MPIs burns a processor that the rank it waits for may need. So
- * requests are tested: at once and again, as most are done in microseconds; then with the
- * processor lent to whoever wants it; then after naps, each a small part of the time already waited, so
- * that what they add stays a small part, too. */
+ * MPI_Wait cannot be left, and in most MPIs burns a processor that the rank it waits for may
+ * need. So requests are tested: at once and again, as most are done in microseconds; then with
+ * the processor lent to whoever wants it; then after naps, each a small part of the time already
+ * waited, so that what they add stays a small part, too. */
 #include "group.h"
 
 #include <sched.h>
@@ -75,8 +75,8 @@ cae_status cae__mpi_wait(cae_mpi *mpi, MPI_Request *request, const char *what)
         if (waited > mpi->timeout) {
             mpi->broken = true;
             mpi->pending = *request;
-            return cae__mpi_fail(mpi, CAE_ERR_PEER,
-                                 "rank %d of %d, %s: nothing heard from another rank for %g seconds",
+            return cae__mpi_fail(mpi, CAE_ERR_PEER, "rank %d of %d, %s: nothing heard from "
+                                 "another rank for %g seconds",
                                  mpi->rank, mpi->ranks, what, mpi->timeout);
         }
         pause_after(waited);

@@ -66,7 +66,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS
 echo "building in $build"
 if [ ! -f $build/build.ninja ]; then
     # no OpenBLAS: its threads and its memory are not what is to be looked at
-    CC=$cc quietly meson setup $build -Dbuildtype=debugoptimized -Dtests=false -Dtools=false -Dblas=none \
+    CC=$cc quietly meson setup $build -Dbuildtype=debugoptimized -Dtests=false -Dtools=false -Dmpi=disabled -Dblas=none \
         -Db_sanitize=address,undefined -Db_lundef=false -Dc_args="$instrument"
 fi
 quietly ninja -C $build lib/libcae-internal.a

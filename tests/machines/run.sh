@@ -96,7 +96,7 @@ fetch_check()
 
 setup()
 {
-    [ -f "$build/$1/build.ninja" ] || quietly meson setup "$build/$1" -Dblas=none -Dtools=false \
+    [ -f "$build/$1/build.ninja" ] || quietly meson setup "$build/$1" -Dblas=none -Dmpi=disabled -Dtools=false \
         -Dbuildtype=debugoptimized --werror ${2:+--cross-file "$2"}
     quietly nice -n 5 meson compile -C "$build/$1"
 }

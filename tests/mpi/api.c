@@ -18,7 +18,7 @@ enum { IMAGES = 80, SIDE = 12, BATCH = 32, STEPS = 5, PARAMETERS = 1611 };
 static int world_rank, world_size, bad, number;
 static cae_context *context;
 
-/* --- TAP over all ranks -------------------------------------------------------------------------- */
+/* --- TAP over all ranks ----------------------------------------------------------------------- */
 
 #define require(condition)                                                                             \
     do {                                                                                               \
@@ -57,7 +57,7 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* --- A training ----------------------------------------------------------------------------------- */
+/* --- A training ------------------------------------------------------------------------------- */
 
 struct training {
     cae_dataset *data;
@@ -123,7 +123,7 @@ static void by_itself(float values[PARAMETERS])
     tear_down(&t);
 }
 
-/* --- Before MPI_Init -------------------------------------------------------------------------------- */
+/* --- Before MPI_Init -------------------------------------------------------------------------- */
 
 static void without_mpi(void)
 {
@@ -160,7 +160,7 @@ static void of_null(void)
     require(options.size == sizeof options && options.reduction == 0 && options.timeout == 300);
 }
 
-/* --- Making ---------------------------------------------------------------------------------------- */
+/* --- Making ----------------------------------------------------------------------------------- */
 
 static cae_mpi_options usual(void)
 {
@@ -186,7 +186,7 @@ static void wrong_options(void)
     struct {
         cae_mpi_options known;
         uint64_t tail;
-    } newer;
+    } newer = {.tail = 2};
     cae_mpi *mpi = NULL;
 
     options.reduction = 7;
@@ -198,11 +198,11 @@ static void wrong_options(void)
     refused(&options, "timeout is");
     options.size = 5;
     refused(&options, "size is 5");
+    newer.known = usual();
+    newer.known.size = sizeof newer;
+    refused(&newer.known, "newer");
     cae_mpi_options_init(&newer.known, sizeof newer);
     require(newer.known.size == sizeof newer && newer.tail == 0);
-    newer.tail = 1;
-    refused(&newer.known, "newer");
-    newer.tail = 0;
     require(cae_mpi_create(&mpi, context, MPI_COMM_WORLD, &newer.known) == CAE_OK);
     cae_mpi_destroy(mpi);
     options = usual();
@@ -259,7 +259,7 @@ static void between_two_groups(void)
     MPI_Comm_free(&half);
 }
 
-/* --- Agreeing ---------------------------------------------------------------------------------------- */
+/* --- Agreeing --------------------------------------------------------------------------------- */
 
 static void agreement(void)
 {
@@ -288,7 +288,7 @@ static void agreement(void)
     cae_mpi_destroy(mpi);
 }
 
-/* --- Training ----------------------------------------------------------------------------------------- */
+/* --- Training --------------------------------------------------------------------------------- */
 
 static void same_bits_as_one(void)
 {
@@ -402,7 +402,7 @@ static void different_trainers(void)
     cae_mpi_destroy(mpi);
 }
 
-/* --- A rank that does not come --------------------------------------------------------------------------- */
+/* --- A rank that does not come ---------------------------------------------------------------- */
 
 static void lost_rank(void)
 {
@@ -438,9 +438,9 @@ static void lost_rank(void)
     cae_mpi_destroy(mpi);
 }
 
-/* --- All of it --------------------------------------------------------------------------------------------- */
+/* --- All of it -------------------------------------------------------------------------------- */
 
-static void begin(int argc, char **argv, int wanted)
+static void initialize(int argc, char **argv, int wanted)
 {
     int level;
 
@@ -492,7 +492,7 @@ int main(int argc, char **argv)
         return 1;
     if (!strcmp(what, "all")) {
         without_mpi();
-        begin(argc, argv, MPI_THREAD_FUNNELED);
+        initialize(argc, argv, MPI_THREAD_FUNNELED);
         if (!world_rank)
             printf("1..%d\n", CHECKS + 1);
         verdict("before MPI_Init");
@@ -501,12 +501,12 @@ int main(int argc, char **argv)
             verdict(checks[i].name);
         }
     } else if (!strcmp(what, "single")) {
-        begin(argc, argv, MPI_THREAD_SINGLE);
+        initialize(argc, argv, MPI_THREAD_SINGLE);
         if (!world_rank)
             printf("1..1\n");
         single_threaded();
     } else {
-        begin(argc, argv, MPI_THREAD_FUNNELED);
+        initialize(argc, argv, MPI_THREAD_FUNNELED);
         if (!world_rank)
             printf("1..1\n");
         lost_rank();

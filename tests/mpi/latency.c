@@ -1,4 +1,5 @@
-/* latency.c - what a sum costs beside MPI's own, blocking one: mpirun -np N mpi-latency-KIND FLOATS... */
+/* latency.c - what a sum costs beside MPI's own, blocking one: mpirun -np N mpi-latency-KIND
+ * FLOATS... */
 #include "../../lib/mpi/group.h"
 
 #include <stdio.h>

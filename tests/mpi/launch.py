@@ -31,6 +31,8 @@ def environment(**more):
         env.update(OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1')
     # containers may forbid what Open MPI copies with between processes
     env.setdefault('OMPI_MCA_btl_vader_single_copy_mechanism', 'none')
+    # else mpirun gives ranks that have ended already another second
+    env.setdefault('OMPI_MCA_odls_base_sigkill_timeout', '0')
     return env
 
 
