@@ -52,6 +52,9 @@ int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int6
 /* The failure in words, such as "cannot read at byte 42 of PATH: Input/output error". */
 cae_status cae__fail_at(const cae_context *context, int32_t error, const char *what,
                         const char *path, int64_t offset);
+/* The same, but only where none of it has to be waited for. False when it would, when it fails, and
+ * where the system does not say. */
+bool cae__file_read_now(void *data, size_t size, cae__opened file, int64_t offset);
 /* These bytes will be asked for soon: where the system can, it fetches them meanwhile. */
 void cae__file_announce(cae__opened file, int64_t offset, size_t size);
 

@@ -4,7 +4,7 @@
  * that is an error like others; and what was read is held by the system as long as it likes, not
  * by us. */
 #if defined __linux__ && !defined _GNU_SOURCE
-#define _GNU_SOURCE /* O_TMPFILE */
+#define _GNU_SOURCE /* O_TMPFILE, preadv2 */
 #endif
 #include "file.h"
 
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define FIRST_OF_OURS 3 /* descriptors below are the host's, and it may print */
@@ -110,6 +111,18 @@ int32_t cae__file_read_at(void *data, size_t size, cae__opened file, int64_t off
         offset += got;
     }
     return 0;
+}
+
+bool cae__file_read_now(void *data, size_t size, cae__opened file, int64_t offset)
+{
+#if defined __GLIBC__ && defined RWF_NOWAIT
+    const struct iovec to = {data, size};
+    return size < CAE__FILE_AT_ONCE &&
+           preadv2((int)file, &to, 1, (off_t)offset, RWF_NOWAIT) == (ssize_t)size;
+#else
+    (void)data, (void)size, (void)file, (void)offset;
+    return false;
+#endif
 }
 
 int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int64_t offset)

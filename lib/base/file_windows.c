@@ -265,6 +265,12 @@ int32_t cae__file_read_at(void *data, size_t size, cae__opened file, int64_t off
     return 0;
 }
 
+bool cae__file_read_now(void *data, size_t size, cae__opened file, int64_t offset)
+{
+    (void)data, (void)size, (void)file, (void)offset; /* no call for it */
+    return false;
+}
+
 int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int64_t offset)
 {
     (void)file, (void)data, (void)size, (void)offset; /* there is no file to write to */

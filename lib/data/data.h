@@ -93,8 +93,9 @@ void cae__store_add_images(struct cae__store *store, int64_t first, int64_t offs
 void cae__store_destroy(struct cae__store *store, const cae_context *context);
 /* What cae__dataset_room is for one image; the pixels of one, in it; and the rest. */
 size_t cae__store_room(const struct cae__store *store);
-const unsigned char *cae__store_read(unsigned char *room, const struct cae__store *store,
-                                     int64_t image);
+const unsigned char *cae__store_read(unsigned char *room, struct cae__store *store, int64_t image);
+/* Whether reads had to wait of late. Asked once for each block of images: the answer wears off. */
+bool cae__store_is_slow(struct cae__store *store);
 void cae__store_announce(const struct cae__store *store, int64_t image);
 cae_status cae__store_explain(const cae_context *context, const struct cae__store *store,
                               int64_t image, int64_t name);

@@ -1,6 +1,6 @@
 /* store.c - images that stay in files, which are open as long as the dataset is, and are read from
- * when an image is asked for. Nothing here changes once it is made: any number of threads may
- * read. */
+ * when an image is asked for. Nothing here changes once it is made but how much is to be announced:
+ * any number of threads may read. */
 #include "data.h"
 
 #include <inttypes.h>
@@ -28,7 +28,15 @@ struct cae__store {
     int64_t extent_count;
     size_t image;           /* bytes of one */
     size_t label;           /* bytes before each: 0, or 1 that is below LABELS */
+    atomic_int slow;        /* times that it is worth announcing what comes */
 };
+
+/* Announcing what the system holds already costs as much as reading it. So that is done for as long
+ * as reads have to wait: each that does is reason for so many blocks of images, as its neighbours in
+ * time are likely to be missing, too. What was announced need not be waited for, so the most is much
+ * more than the few hundred blocks that lie between an announcement and its read. */
+#define SLOW_STEP 64
+#define SLOW_MOST 16384
 
 #define LABELS 10 /* CIFAR-10's */
 #define BAD_LABEL (-2) /* among the faults of cae__file_read_at */
@@ -108,12 +116,31 @@ static int64_t offset_of(const struct cae__store *store, const struct extent *ex
     return extent->offset + (image - extent->first) * (int64_t)(store->label + store->image);
 }
 
-const unsigned char *cae__store_read(unsigned char *room, const struct cae__store *store,
-                                     int64_t image)
+bool cae__store_is_slow(struct cae__store *store)
+{
+    const int left = atomic_load_explicit(&store->slow, memory_order_relaxed);
+    if (left > 0) /* that a thread's step may be lost to another's does no harm */
+        atomic_store_explicit(&store->slow, left - 1, memory_order_relaxed);
+    return left > 0;
+}
+
+static int32_t wait_and_read(unsigned char *room, struct cae__store *store, cae__opened file,
+                             int64_t offset)
+{
+    const int left = atomic_load_explicit(&store->slow, memory_order_relaxed);
+    atomic_store_explicit(&store->slow, left < SLOW_MOST ? left + SLOW_STEP : left,
+                          memory_order_relaxed);
+    return cae__file_read_at(room, store->label + store->image, file, offset);
+}
+
+const unsigned char *cae__store_read(unsigned char *room, struct cae__store *store, int64_t image)
 {
     const struct extent *extent = find(store, image);
-    const int32_t error = cae__file_read_at(room, store->label + store->image, extent->volume->file,
-                                            offset_of(store, extent, image));
+    const cae__opened file = extent->volume->file;
+    const int64_t offset = offset_of(store, extent, image);
+    int32_t error = 0;
+    if (!cae__file_read_now(room, store->label + store->image, file, offset))
+        error = wait_and_read(room, store, file, offset);
     return error || (store->label && room[0] >= LABELS) ? NULL : room + store->label;
 }
 

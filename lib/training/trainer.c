@@ -324,9 +324,9 @@ static double run_block(int64_t *unread, const struct batch *batch, int64_t bloc
     const int64_t start = block * plan->lanes, left = batch->count - start;
     const int used = left < plan->lanes ? (int)left : plan->lanes;
 
-    cae__visit_announce(trainer, batch->first + start);
     *unread = cae__visit_load(w->buffers[0], w->target, trainer, batch->first + start, plan->lanes,
                               used, w->room);
+    cae__visit_announce(trainer, batch->first + start);
     if (*unread != CAE__ALL_READ)
         return 0.0;
     cae__plan_forward(plan, w->buffers, w->scratch);

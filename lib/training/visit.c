@@ -89,7 +89,7 @@ int64_t cae__visit_load(float *input, float *target, const cae_trainer *trainer,
 void cae__visit_announce(const cae_trainer *trainer, int64_t first)
 {
     const cae_dataset *d = trainer->dataset;
-    if (!d->store)
+    if (!d->store || !cae__store_is_slow(d->store))
         return;
     const int64_t wanted = trainer->options.batch, lanes = trainer->plan.lanes;
     const int64_t batch = d->count < wanted ? d->count : wanted, slots = trainer->deal.slots;

@@ -444,6 +444,7 @@ static void note(struct noted *list, int *count, int file, long long offset)
 #endif
 #if defined __GLIBC__ && defined __x86_64__ && !HAS_MSAN
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 int posix_fadvise64(int file, off64_t offset, off64_t length, int advice);
 int posix_fadvise64(int file, off64_t offset, off64_t length, int advice)
@@ -451,6 +452,18 @@ int posix_fadvise64(int file, off64_t offset, off64_t length, int advice)
     if (advice == POSIX_FADV_WILLNEED)
         note(announced, &announced_count, file, offset);
     return syscall(SYS_fadvise64, file, offset, length, advice) ? errno : 0;
+}
+
+/* Nothing is there at once, or all is. */
+static bool all_is_there;
+ssize_t preadv64v2(int file, const struct iovec *to, int count, off64_t offset, int flags);
+ssize_t preadv64v2(int file, const struct iovec *to, int count, off64_t offset, int flags)
+{
+    (void)count, (void)flags;
+    if (all_is_there)
+        return syscall(SYS_pread64, file, to->iov_base, to->iov_len, offset);
+    errno = EAGAIN;
+    return -1;
 }
 
 ssize_t pread64(int file, void *data, size_t size, off64_t offset);
@@ -490,6 +503,24 @@ START_TEST(what_is_announced_is_read)
     for (int i = 0; i < read_count; i++) /* all of them */
         found -= was_read[i].step >= AHEAD && (was_read[i].step - AHEAD) % 3 != 2;
     ck_assert_int_eq(found, 0);
+    finish(&t);
+}
+END_TEST
+
+START_TEST(what_is_there_is_not_announced)
+{
+    struct training t = train_on(context, open_kind(context, CIFAR, true), 0);
+
+    all_is_there = true;
+    announced_count = read_count = 0;
+    for (step_now = 0; step_now < 9; step_now++)
+        assert_ok(context, cae_trainer_step(NULL, t.trainer));
+    ck_assert_int_eq(announced_count, 0);
+    ck_assert_int_eq(read_count, 0);
+    all_is_there = false;
+    assert_ok(context, cae_trainer_step(NULL, t.trainer));
+    ck_assert_int_gt(announced_count, 0);
+    step_now = -1;
     finish(&t);
 }
 END_TEST
@@ -1191,6 +1222,7 @@ int main(void)
     tcase_add_test(same, more_images_than_are_judged_at_a_time);
 #if CAN_NOTE
     tcase_add_loop_test(same, what_is_announced_is_read, 0, 2);
+    tcase_add_test(same, what_is_there_is_not_announced);
     tcase_add_test(same, large_batches_announce_their_own);
 #endif
     tcase_add_loop_test(held, what_fits_is_held, CIFAR, F32 + 1);
