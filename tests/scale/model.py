@@ -37,6 +37,7 @@ TRANSPORTS = {'shared memory': [], 'TCP': ['--mca', 'btl', 'tcp,self', '--mca', 
 FABRICS = {'10 Gb/s Ethernet, TCP': (25e-6, 1.1e9), '100 Gb/s InfiniBand': (2e-6, 11e9)}
 NODE = 32                       # processors of a node
 NODES = [1, 10, 100, 1000]
+FIXED = 8 * NODE * 256          # images of a batch that is shared out
 
 
 # --- Measuring ------------------------------------------------------------------------------------------
@@ -120,15 +121,16 @@ def floats_of(row):
 def step_here(row, images, once, latency, bandwidth, processors):
     """More ranks than processors: they take turns at computing, and so do their messages."""
     turns = max(1.0, row['ranks'] / processors)
-    slots = once if row['reduction'] == 'native' else once * (1 if row['ranks'] == 1 else 1.0)
-    return turns * (images * BATCH / row['ranks'] + slots +
+    return turns * (images * BATCH / row['ranks'] + once +
                     sum_time(row['ranks'], 4 * floats_of(row), latency, bandwidth))
 
 
-def step_there(nodes, local_batch, network, fits, fabric, volume=1.0, overlap=False):
-    """Seconds of a step, and of it those that one node alone would need."""
+def step_there(nodes, batch, network, fits, fabric, volume=1.0, overlap=False):
+    """Seconds of a step of `batch` images on so many nodes, and of it those of computing. Blocks of eight images
+    are what a processor takes; some wait while others have one more."""
     images, once, parameters = fits[network]
-    compute = images * local_batch / min(NODE, local_batch / 8) + once
+    blocks = math.ceil(batch / 8 / nodes)
+    compute = images * 8 * math.ceil(blocks / NODE) + once
     latency, bandwidth = FABRICS[fabric]
     added = sum_time(nodes, volume * 4 * (parameters + 6), latency, bandwidth)
     # two thirds of a step are backward, during which the gradients of later layers may travel
@@ -146,18 +148,18 @@ def read(path):
 # --- Tables -----------------------------------------------------------------------------------------------
 
 def seconds(value):
-    return '%.3g s' % value if value >= 1 else '%.3g ms' % (1e3 * value) if value >= 1e-3 else '%.3g us' % (1e6 * value)
+    return '%.3g s' % value if value >= 1 else '%.3g ms' % (1e3 * value) if value >= 1e-3 else '%.3g µs' % (1e6 * value)
 
 
 def print_steps(found, fits, links):
-    print('| network | reduction | ranks | computing | sum, with waiting | step | model |')
-    print('|---|---|---|---|---|---|---|')
+    print('| parameters | reduction | ranks | computing | sum, with waiting | step | model | model / step |')
+    print('|---|---|---|---|---|---|---|---|')
     for row in sorted(found['steps'], key=lambda r: (r['parameters'], r['reduction'] != 'native', r['ranks'])):
         images, once, _ = fits[row['network']]
         model = step_here(row, images, once, *links['shared memory'], found['processors'])
-        print('| %s | %s | %d | %s | %s | %s | %s |' % (
+        print('| %s | %s | %d | %s | %s | %s | %s | %.2f |' % (
             format(row['parameters'], ','), row['reduction'], row['ranks'], seconds(row['compute_s']),
-            seconds(row['sum_s']), seconds(row['step_s']), seconds(model)))
+            seconds(row['sum_s']), seconds(row['step_s']), seconds(model), model / row['step_s']))
 
 
 def print_sums(found, links):
@@ -175,28 +177,40 @@ def print_sums(found, links):
 def half_way(local_batch, network, fits, fabric, **how):
     """The number of nodes at which half of a step is waiting for others; beyond 2^20 it is none."""
     for power in range(21):
-        step, compute = step_there(2 ** power, local_batch, network, fits, fabric, **how)
+        step, compute = step_there(2 ** power, local_batch * 2 ** power, network, fits, fabric, **how)
         if compute < step / 2:
             return format(2 ** power, ',')
     return 'none'
 
 
-def print_ahead(fits):
-    print('| parameters | images a node | fabric | 10 nodes | 100 | 1,000 | half at | with overlap | with gradients '
-          'of 1 byte |')
-    print('|---|---|---|---|---|---|---|---|---|')
+def print_growing(fits):
+    """As many images on each node as occupy it: the batch grows with the nodes."""
+    local = 8 * NODE
+    print('| parameters | links | 10 nodes | 100 | 1,000 | half at | with overlap | gradients of 1 byte |')
+    print('|---|---|---|---|---|---|---|---|')
     for network in NETWORKS:
-        for local_batch in (64, 1024):
-            for fabric in FABRICS:
-                shares = []
-                for nodes in NODES[1:]:
-                    step, compute = step_there(nodes, local_batch, network, fits, fabric)
-                    shares.append('%.0f %%' % (100 * compute / step))
-                print('| %s | %d | %s | %s | %s | %s | %s |' % (
-                    format(fits[network][2], ','), local_batch, fabric, ' | '.join(shares),
-                    half_way(local_batch, network, fits, fabric),
-                    half_way(local_batch, network, fits, fabric, overlap=True),
-                    half_way(local_batch, network, fits, fabric, volume=0.25)))
+        for fabric in FABRICS:
+            shares = []
+            for nodes in NODES[1:]:
+                step, compute = step_there(nodes, local * nodes, network, fits, fabric)
+                shares.append('%.0f %%' % (100 * compute / step))
+            print('| %s | %s | %s | %s | %s | %s |' % (
+                format(fits[network][2], ','), fabric, ' | '.join(shares),
+                half_way(local, network, fits, fabric), half_way(local, network, fits, fabric, overlap=True),
+                half_way(local, network, fits, fabric, volume=0.25)))
+
+
+def print_fixed(fits):
+    """One batch, shared out: how many times as fast as one node."""
+    print('| parameters | links | 10 nodes | 100 | 256 | with overlap | gradients of 1 byte |')
+    print('|---|---|---|---|---|---|---|')
+    for network in NETWORKS:
+        for fabric in FABRICS:
+            alone = step_there(1, FIXED, network, fits, fabric)[0]
+            gains = ['%.3g' % (alone / step_there(n, FIXED, network, fits, fabric)[0]) for n in (10, 100, 256)]
+            gains.append('%.3g' % (alone / step_there(256, FIXED, network, fits, fabric, overlap=True)[0]))
+            gains.append('%.3g' % (alone / step_there(256, FIXED, network, fits, fabric, volume=0.25)[0]))
+            print('| %s | %s | %s |' % (format(fits[network][2], ','), fabric, ' | '.join(gains)))
 
 
 def tables(arguments):
@@ -214,7 +228,9 @@ def tables(arguments):
     print()
     print_sums(found, links)
     print()
-    print_ahead(fits)
+    print_growing(fits)
+    print()
+    print_fixed(fits)
 
 
 # --- The picture --------------------------------------------------------------------------------------------
@@ -252,7 +268,7 @@ def draw_sums(axes, found, links):
         sizes = [4 * s for s in SIZES]
         axes.plot(sizes, [1e6 * sum_time(2, n, *link) for n in sizes], styles[transport],
                   color=colour, linewidth=1)
-    axes.set(xscale='log', yscale='log', xlabel='bytes of one rank', ylabel='us a sum',
+    axes.set(xscale='log', yscale='log', xlabel='bytes of one rank', ylabel='µs a sum',
              title='A sum: measured, model for 2 ranks (lines)')
     axes.legend(fontsize=7, frameon=False)
 
@@ -260,14 +276,14 @@ def draw_sums(axes, found, links):
 def draw_ahead(axes, fits):
     for network in NETWORKS:
         for fabric, style in zip(FABRICS, ('--', '-')):
-            nodes = [2 ** (k / 4) for k in range(41)]
+            nodes = [2 ** k for k in range(11)]
             shares = []
             for n in nodes:
-                step, compute = step_there(n, 1024, network, fits, fabric)
+                step, compute = step_there(n, 8 * NODE * n, network, fits, fabric)
                 shares.append(100 * compute / step)
             axes.plot(nodes, shares, style, color=COLOURS[network], linewidth=1.2,
                       label='%s, %s' % (format(fits[network][2], ','), fabric.split(',')[0]))
-    axes.set(xscale='log', ylim=(0, 102), xlabel='nodes of %d processors, 1,024 images each' % NODE,
+    axes.set(xscale='log', ylim=(0, 102), xlabel='nodes of %d processors, %d images each' % (NODE, 8 * NODE),
              ylabel='% of a step that computes', title='Ahead: by the model, not measured')
     axes.legend(fontsize=6, frameon=False)
 
