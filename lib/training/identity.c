@@ -138,8 +138,8 @@ static void put_build(float *row, char *text, size_t capacity, const cae_trainer
     const size_t length = cae__build_text(text, capacity, trainer->handle.context->kernels);
     const size_t kept = length < MOST_TEXT ? length : MOST_TEXT;
     row[LENGTH] = (float)kept;
-    for (size_t i = 0; i < MOST_TEXT; i++)
-        row[TEXT + i] = i < kept ? (float)(unsigned char)text[i] : 0.0f;
+    for (size_t i = 0; i < kept; i++) /* the rest is 0 */
+        row[TEXT + i] = (float)(unsigned char)text[i];
 }
 
 cae_status cae__identity(float *row, const cae_trainer *trainer)

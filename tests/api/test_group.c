@@ -198,12 +198,13 @@ static void all_ok(const struct group *g, const char *what)
 /* Rank `who` with `status`, the others with CAE_ERR_PEER and a text with `part`. */
 static void all_failed(const struct group *g, int who, cae_status status, const char *part)
 {
-    for (int i = 0; i < g->ranks.count; i++) {
-        const struct member *m = &g->member[i];
-        ck_assert_msg(m->status == (i == who ? status : CAE_ERR_PEER), "rank %d: %d, %s", i,
+    int rank = 0;
+
+    for (const struct member *m = g->member; m < g->member + g->ranks.count; m++, rank++) {
+        ck_assert_msg(m->status == (rank == who ? status : CAE_ERR_PEER), "rank %d: %d, %s", rank,
                       (int)m->status, m->text);
-        if (i != who)
-            ck_assert_msg(strstr(m->text, part) != NULL, "rank %d says \"%s\", without \"%s\"", i,
+        if (rank != who)
+            ck_assert_msg(strstr(m->text, part) != NULL, "rank %d says \"%s\", without \"%s\"", rank,
                           m->text, part);
     }
 }

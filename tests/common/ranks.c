@@ -107,7 +107,8 @@ int32_t ranks_sum(void *user, float *values, size_t count)
     float *copy = realloc(ranks->values[rank->number], (count + 1) * sizeof *copy);
     if (!copy)
         abort();
-    ranks->values[rank->number] = memcpy(copy, values, count * sizeof *copy);
+    ranks->values[rank->number] = copy;
+    memcpy(copy, values, count * sizeof *copy);
     ranks->lengths[rank->number] = count;
     meet(ranks, values, count, &until);
     const bool failed = ranks->broken;
