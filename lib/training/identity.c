@@ -133,13 +133,13 @@ static const struct {
 enum { COUNT = sizeof numbers / sizeof numbers[0] };
 _Static_assert(NUMBERS + COUNT * CAE__ROW_NUMBER <= CAE__IDENTITY, "a row holds it all");
 
-static void put_build(float *row, char *text, size_t capacity, const cae_trainer *trainer)
+/* As much of it as there is room for. */
+static void put_text(float *row, const char *text)
 {
-    const size_t length = cae__build_text(text, capacity, trainer->handle.context->kernels);
-    const size_t kept = length < MOST_TEXT ? length : MOST_TEXT;
-    row[LENGTH] = (float)kept;
-    for (size_t i = 0; i < kept; i++) /* the rest is 0 */
-        row[TEXT + i] = (float)(unsigned char)text[i];
+    size_t length = 0;
+    for (; text[length] != '\0' && length < MOST_TEXT; length++)
+        row[TEXT + length] = (float)(unsigned char)text[length];
+    row[LENGTH] = (float)length;
 }
 
 cae_status cae__identity(float *row, const cae_trainer *trainer)
@@ -156,7 +156,8 @@ cae_status cae__identity(float *row, const cae_trainer *trainer)
     char build[MOST_TEXT + 1] = "";
     memset(row, 0, CAE__IDENTITY * sizeof *row);
     row[0] = 1.0f;
-    put_build(row, build, sizeof build, trainer);
+    cae__build_text(build, sizeof build, trainer->handle.context->kernels);
+    put_text(row, build);
     const uint64_t values[COUNT] = {
         hash(HASH_START, build, strlen(build)),
         (uint64_t)trainer->handle.context->engine,
