@@ -137,7 +137,7 @@ _Static_assert(NUMBERS + COUNT * CAE__ROW_NUMBER <= CAE__IDENTITY, "a row holds 
 static void put_text(float *row, const char *text)
 {
     size_t length = 0;
-    for (; text[length] != '\0' && length < MOST_TEXT; length++)
+    for (; length < MOST_TEXT && text[length] != '\0'; length++)
         row[TEXT + length] = (float)(unsigned char)text[length];
     row[LENGTH] = (float)length;
 }
