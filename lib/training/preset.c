@@ -173,11 +173,14 @@ cae_status cae_preset_options(cae_optimizer_options *optimizer, cae_trainer_opti
                          optimizer ? "trainer" : "optimizer");
     if (!r)
         return no_such(context, preset);
-    if (optimizer->size < sizeof *optimizer || trainer->size < sizeof *trainer)
+    /* up to the last fields that are written: structs of programs from before they grew will do */
+    const size_t least = offsetof(cae_optimizer_options, momentum);
+    const size_t trainer_least = offsetof(cae_trainer_options, shuffle_window);
+    if (optimizer->size < least || trainer->size < trainer_least)
         return cae__fail(context, CAE_ERR_OPTIONS,
-                         "the options have %lu and %lu bytes, expected %zu and %zu; call their init "
-                         "functions first", (unsigned long)optimizer->size,
-                         (unsigned long)trainer->size, sizeof *optimizer, sizeof *trainer);
+                         "the options have %lu and %lu bytes, expected at least %zu and %zu; call "
+                         "their init functions first", (unsigned long)optimizer->size,
+                         (unsigned long)trainer->size, least, trainer_least);
     if (images < 1 || epochs < 0)
         return cae__fail(context, CAE_ERR_ARGUMENT,
                          "%" PRId64 " images and %" PRId64 " epochs, expected at least 1 and 0",

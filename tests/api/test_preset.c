@@ -195,6 +195,10 @@ START_TEST(recipes_refused)
     REFUSED(CAE_ERR_ARGUMENT, "-1 epochs", &optimizer, &trainer, context, 0, 10, -1);
     REFUSED(CAE_ERR_ARGUMENT, "more than can be counted", &optimizer, &trainer, context, 0, 1000,
             INT64_MAX);
+    trainer.size = offsetof(cae_trainer_options, shuffle_window); /* before it grew */
+    trainer.shuffle_window = 12345;
+    assert_ok(context, cae_preset_options(&optimizer, &trainer, context, 0, 10, 1));
+    ck_assert_int_eq(trainer.shuffle_window, 12345);
     trainer.size = 64;
     REFUSED(CAE_ERR_OPTIONS, "64 bytes", &optimizer, &trainer, context, 0, 10, 1);
     ck_assert_int_eq(cae_preset_options(NULL, NULL, NULL, 0, 10, 1), CAE_ERR_ARGUMENT);

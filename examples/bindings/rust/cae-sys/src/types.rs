@@ -34,6 +34,7 @@ pub const CAE_ERR_FORMAT: cae_status = -6;
 pub const CAE_ERR_NUMERIC: cae_status = -7;
 pub const CAE_ERR_UNSUPPORTED: cae_status = -8;
 pub const CAE_ERR_NAME: cae_status = -9;
+pub const CAE_ERR_PEER: cae_status = -10;
 
 pub const CAE_LOG_INFO: i32 = 0;
 pub const CAE_LOG_WARNING: i32 = 1;
@@ -116,6 +117,7 @@ pub struct cae_dataset_options {
     pub layout: i32,
     pub borrow: i32,
     pub reserved: u32,
+    pub memory: i64,
 }
 
 pub const CAE_VISIT_EVALUATION: u32 = 0xffff_ffff;
@@ -178,6 +180,7 @@ pub struct cae_trainer_options {
     pub ssim_weight: f64,
     pub augment: i32,
     pub reserved2: u32,
+    pub shuffle_window: i64,
 }
 
 #[repr(C)]
@@ -192,6 +195,8 @@ pub struct cae_progress {
     pub epoch_loss: f64,
     pub learning_rate: f64,
     pub gradient_norm: f64,
+    pub stop: i32,
+    pub reserved: u32,
 }
 
 pub type cae_progress_fn =

@@ -53,16 +53,17 @@ fn lists() -> Lists {
         size kernel_h kernel_w stride_h stride_w padding_h padding_w dilation_h dilation_w
         output_padding_h output_padding_w bias activation reserved slope
     });
-    layout!(l, cae_dataset_options { size scale type_ layout borrow reserved });
+    layout!(l, cae_dataset_options { size scale type_ layout borrow reserved memory });
     layout!(l, cae_optimizer_options {
         size kind learning_rate momentum beta1 beta2 epsilon weight_decay nesterov reserved
     });
     layout!(l, cae_trainer_options {
         size batch seed loss shuffle huber_delta noise_sigma clip_norm schedule reserved warmup_steps
         decay_steps decay_factor final_fraction noise_sigma_max average_decay epsilon ssim_weight augment reserved2
+        shuffle_window
     });
     layout!(l, cae_progress {
-        size epoch_done step epoch images loss epoch_loss learning_rate gradient_norm
+        size epoch_done step epoch images loss epoch_loss learning_rate gradient_norm stop reserved
     });
     layout!(l, cae_evaluation_options { size reserved noise_seed noise_sigma });
     layout!(l, cae_evaluation {
@@ -72,7 +73,7 @@ fn lists() -> Lists {
     constants!(l,
         CAE_VERSION_MAJOR CAE_VERSION_MINOR CAE_VERSION_PATCH CAE_ABI_VERSION
         CAE_STOPPED CAE_OK CAE_ERR_ARGUMENT CAE_ERR_MEMORY CAE_ERR_SHAPE CAE_ERR_OPTIONS CAE_ERR_IO
-        CAE_ERR_FORMAT CAE_ERR_NUMERIC CAE_ERR_UNSUPPORTED CAE_ERR_NAME
+        CAE_ERR_FORMAT CAE_ERR_NUMERIC CAE_ERR_UNSUPPORTED CAE_ERR_NAME CAE_ERR_PEER
         CAE_LOG_INFO CAE_LOG_WARNING CAE_ENGINE_AUTO CAE_ENGINE_GEMM CAE_ENGINE_DIRECT
         CAE_CPU_AUTO CAE_CPU_BASELINE CAE_CPU_AVX2 CAE_CPU_AVX512
         CAE_ACTIVATION_NONE CAE_ACTIVATION_RELU CAE_ACTIVATION_LEAKY_RELU CAE_ACTIVATION_TANH
