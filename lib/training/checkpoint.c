@@ -116,7 +116,7 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path)
 {
     if (!trainer)
         return CAE_ERR_ARGUMENT;
-    const bool writes = trainer->group.options.rank == 0;
+    const bool writes = trainer->group.options.rank == 0 && !trainer->group.broken;
     return cae__group_agree(trainer, writes ? save(trainer, path) : CAE_OK);
 }
 
@@ -217,26 +217,17 @@ static cae_status read_flats(float *flats, const cae_trainer *trainer,
     return status;
 }
 
-/* All or nothing: read aside, then take over. */
-static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *file,
-                        const struct state *s)
+/* What cannot fail. */
+static void take_over(cae_trainer *trainer, const float *flats, const struct state *s)
 {
-    const cae_context *context = trainer->handle.context;
     cae_optimizer *optimizer = trainer->optimizer;
     const size_t count = trainer->model->parameter_count, bytes = count * sizeof(float);
-    float *flats = cae__alloc(context, 2 + (size_t)optimizer->moment_count, bytes);
-    cae_status status = flats ? read_flats(flats, trainer, file) : cae__fail_memory(context);
-    if (status == CAE_OK) {
-        memcpy(trainer->model->parameters, flats, bytes);
-        trainer->model->revision++;
-        for (int i = 0; i < optimizer->moment_count; i++)
-            memcpy(optimizer->moments[i], flats + (size_t)(i + 1) * count, bytes);
-        if (trainer->average)
-            memcpy(trainer->average, flats + (size_t)(optimizer->moment_count + 1) * count, bytes);
-    }
-    cae__free(context, flats);
-    if (status != CAE_OK)
-        return status;
+    memcpy(trainer->model->parameters, flats, bytes);
+    trainer->model->revision++;
+    for (int i = 0; i < optimizer->moment_count; i++)
+        memcpy(optimizer->moments[i], flats + (size_t)(i + 1) * count, bytes);
+    if (trainer->average)
+        memcpy(trainer->average, flats + (size_t)(optimizer->moment_count + 1) * count, bytes);
     optimizer->updates = s->updates;
     trainer->now = (struct cae__cursor){s->step, s->epoch, s->position, 0.0};
     memcpy(&trainer->now.loss_sum, &s->loss_sum_bits, sizeof s->loss_sum_bits);
@@ -250,34 +241,52 @@ static cae_status adopt(cae_trainer *trainer, const struct cae__safetensors *fil
     trainer->progress.epoch_loss =
         s->position ? trainer->now.loss_sum / (double)s->position : 0.0;
     cae__arithmetic_end(&host);
-    return CAE_OK;
 }
 
+/* `flats` is to be freed whatever the status. */
+static cae_status read_aside(float **flats, struct state *found, const cae_trainer *trainer,
+                             const struct cae__safetensors *file)
+{
+    const cae_context *context = trainer->handle.context;
+    const size_t bytes = trainer->model->parameter_count * sizeof(float);
+    const char *text = cae__safetensors_text(file, TRAINER_KEY);
+    struct cae__json_document json = {.context = context};
+    const struct state own = state_of(trainer);
+    cae_status status =
+        text ? cae__json_parse(&json, context, text, strlen(text), "the trainer state")
+             : cae__fail(context, CAE_ERR_FORMAT,
+                         "not a checkpoint: no trainer state (metadata " TRAINER_KEY ")");
+    if (status == CAE_OK)
+        status = read_state(found, context, json.root);
+    if (status == CAE_OK)
+        status = cae__model_same_architecture(trainer->model, file);
+    if (status == CAE_OK)
+        status = check_state(found, &own, context);
+    found->optimizer = NULL; /* a text of the document's */
+    cae__json_close(&json);
+    if (status != CAE_OK)
+        return status;
+    *flats = cae__alloc(context, 2 + (size_t)trainer->optimizer->moment_count, bytes);
+    return *flats ? read_flats(*flats, trainer, file) : cae__fail_memory(context);
+}
+
+/* All or nothing, on all ranks of a group: read aside, agree, take over. */
 static cae_status take_checkpoint(void *target, const void *data, size_t size)
 {
     cae_trainer *trainer = target;
     const cae_context *context = trainer->handle.context;
     struct cae__safetensors file;
-    cae_status status = cae__safetensors_open(&file, context, data, size);
-    if (status != CAE_OK)
-        return status;
-    const char *text = cae__safetensors_text(&file, TRAINER_KEY);
-    struct cae__json_document json = {.context = context};
     struct state found = {0};
-    const struct state own = state_of(trainer);
-    status = text ? cae__json_parse(&json, context, text, strlen(text), "the trainer state")
-                  : cae__fail(context, CAE_ERR_FORMAT,
-                              "not a checkpoint: no trainer state (metadata " TRAINER_KEY ")");
+    float *flats = NULL;
+    cae_status status = cae__safetensors_open(&file, context, data, size);
+    if (status == CAE_OK) {
+        status = read_aside(&flats, &found, trainer, &file);
+        cae__safetensors_close(&file, context);
+    }
+    status = cae__group_agree(trainer, status);
     if (status == CAE_OK)
-        status = read_state(&found, context, json.root);
-    if (status == CAE_OK)
-        status = cae__model_same_architecture(trainer->model, &file);
-    if (status == CAE_OK)
-        status = check_state(&found, &own, context);
-    if (status == CAE_OK)
-        status = adopt(trainer, &file, &found);
-    cae__json_close(&json);
-    cae__safetensors_close(&file, context);
+        take_over(trainer, flats, &found);
+    cae__free(context, flats);
     return status;
 }
 
@@ -302,10 +311,9 @@ static cae_status resume_group(cae_trainer *trainer, const char *path)
     size_t size = 0;
     cae_status status = read_shared(&data, &size, trainer, path);
     if (status == CAE_OK)
-        status = cae__group_agree(
-            trainer, cae__name_file(context, take_checkpoint(trainer, data, size), path));
+        status = take_checkpoint(trainer, data, size);
     cae__free(context, data);
-    return status;
+    return trainer->group.options.rank == 0 ? cae__name_file(context, status, path) : status;
 }
 
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path)

@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MOST_SLOTS 16
+#define MOST_SLOTS 16   /* part of what a training's bits are */
+#define MOST_NATIVE 32  /* of a rank, where the bits depend on ranks anyway: so many of its threads */
 
 int64_t cae__most_in_batch(const cae_trainer *trainer)
 {
@@ -38,7 +39,7 @@ cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
     if (ranks > (native ? blocks : deal->slots))
         return too_few_blocks(context, trainer, ranks, native ? blocks : deal->slots);
     if (native) /* as many on each, whatever their number */
-        deal->slots = ranks * smaller((blocks + ranks - 1) / ranks, MOST_SLOTS);
+        deal->slots = ranks * smaller((blocks + ranks - 1) / ranks, MOST_NATIVE);
     deal->own = (deal->slots - group->rank + ranks - 1) / ranks;
 
     const size_t parameters = trainer->model->parameter_count;

@@ -67,7 +67,7 @@ static void set_flags(float *flags, const cae_trainer *trainer, cae_status mine)
 {
     flags[FAILED] = mine == CAE_OK ? NOTHING : 1.0f;
     flags[WHO] = mine == CAE_OK ? NOTHING : (float)trainer->group.options.rank + 1.0f;
-    flags[STOP] = trainer->stop_requested ? 1.0f : NOTHING;
+    flags[STOP] = atomic_load(&trainer->stop_requested) ? 1.0f : NOTHING;
 }
 
 /* The same verdict on all ranks; those that did not fail are told who did. */
@@ -151,11 +151,30 @@ cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t 
 
 /* --- A step ------------------------------------------------------------------------------------
  *
- *   deterministic   [slots][parameters] [slots][PIECES] [FLAGS]   each slot from its owner
- *   native                 [parameters]        [PIECES] [FLAGS]   added up on each rank before
+ *   deterministic   [slots][parameters] [slots][CAE__ROW_NUMBER] [FLAGS]   each slot from its owner
+ *   native                 [parameters]                 [PIECES] [FLAGS]   added up on each before
  *
- * A loss is a double; as three floats it passes exactly. */
-enum { PIECES = 3 };
+ * A loss is a double. In its slot it passes as its bits; where losses are added up, as three floats,
+ * which hold all of it. */
+enum { PIECES = 3, MOST_PIECES = CAE__ROW_NUMBER };
+
+static void put_bits(float row[CAE__ROW_NUMBER], double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    cae__row_put(row, bits);
+}
+
+/* NaN, which no loss that is trained on is, where a sum is none of such a row. */
+static double get_bits(const float row[CAE__ROW_NUMBER])
+{
+    if (!is_row(row, CAE__ROW_NUMBER))
+        return (double)NAN;
+    const uint64_t bits = cae__row_get(row);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 static void split(float pieces[PIECES], double value)
 {
@@ -168,14 +187,14 @@ static void split(float pieces[PIECES], double value)
 static double whole(const float pieces[PIECES])
 {
     double value = 0.0;
-    for (int i = PIECES; i > 0; i--) /* from the smallest on: no rounding but that of native sums */
+    for (int i = PIECES; i > 0; i--) /* from the smallest on: no rounding but that of the sums */
         value += (double)pieces[i - 1];
     return value;
 }
 
 size_t cae__group_tail(int slots)
 {
-    return (size_t)slots * PIECES + FLAGS;
+    return (size_t)slots * MOST_PIECES + FLAGS;
 }
 
 static bool is_native(const cae_trainer *trainer)
@@ -191,29 +210,27 @@ static bool is_own(const cae_trainer *trainer, int slot)
 /* What a rank that failed has in its slots is nothing to be added. */
 static cae_status sum_slots(cae_trainer *trainer, cae_status mine, float *flags)
 {
+    enum { BITS = CAE__ROW_NUMBER };
     const struct cae__deal *deal = &trainer->deal;
     const size_t parameters = trainer->model->parameter_count, slots = (size_t)deal->slots;
-    float *losses = deal->slot_gradients + slots * parameters, *end = losses + slots * PIECES;
-    fenv_t host;
+    float *losses = deal->slot_gradients + slots * parameters, *end = losses + slots * BITS;
 
-    cae__checks_begin(&host);
     for (int slot = 0; slot < deal->slots; slot++)
         if (mine == CAE_OK && is_own(trainer, slot)) {
-            split(losses + (size_t)slot * PIECES, deal->slot_losses[slot]);
+            put_bits(losses + (size_t)slot * BITS, deal->slot_losses[slot]);
         } else {
             say_nothing(deal->slot_gradients + (size_t)slot * parameters, parameters);
-            say_nothing(losses + (size_t)slot * PIECES, PIECES);
+            say_nothing(losses + (size_t)slot * BITS, BITS);
         }
     set_flags(end, trainer, mine);
-    cae__arithmetic_end(&host);
     const cae_status status = sum(trainer, deal->slot_gradients,
-                                  slots * parameters + cae__group_tail(deal->slots));
-    cae__checks_begin(&host);
-    for (int slot = 0; slot < deal->slots && status == CAE_OK; slot++)
-        deal->slot_losses[slot] = whole(losses + (size_t)slot * PIECES);
-    cae__arithmetic_end(&host);
+                                  slots * (parameters + BITS) + FLAGS);
     memcpy(flags, end, FLAGS * sizeof *flags);
-    return status;
+    if (status != CAE_OK || flags[FAILED] != 0.0f)
+        return status;
+    for (int slot = 0; slot < deal->slots; slot++)
+        deal->slot_losses[slot] = get_bits(losses + (size_t)slot * BITS);
+    return CAE_OK;
 }
 
 static cae_status sum_native(cae_trainer *trainer, cae_status mine, float *flags)
@@ -231,7 +248,7 @@ static cae_status sum_native(cae_trainer *trainer, cae_status mine, float *flags
         say_nothing(deal->gradient, parameters + PIECES);
     set_flags(loss + PIECES, trainer, mine);
     cae__arithmetic_end(&host);
-    const cae_status status = sum(trainer, deal->gradient, parameters + cae__group_tail(1));
+    const cae_status status = sum(trainer, deal->gradient, parameters + PIECES + FLAGS);
     cae__checks_begin(&host);
     memset(deal->slot_losses, 0, (size_t)deal->own * sizeof *deal->slot_losses);
     deal->slot_losses[0] = whole(loss);
@@ -329,11 +346,26 @@ static cae_status prepare(cae_trainer *trainer, struct cae__deal *deal)
     return status == CAE_OK ? cae__identity(g->table + ranks * CAE__IDENTITY, trainer) : status;
 }
 
+/* Tables are of the size that this says. */
+static cae_status count_ranks(const cae_trainer *trainer)
+{
+    const int ranks = trainer->group.options.ranks;
+    float present = 1.0f;
+    const cae_status status = sum(trainer, &present, 1);
+    if (status != CAE_OK || present == (float)ranks)
+        return status;
+    return cae__fail(trainer->handle.context, CAE_ERR_PEER,
+                     "%d ranks take part in the sum, expected %d", (int)whole_of(present), ranks);
+}
+
 static cae_status join(cae_trainer *trainer)
 {
     struct cae__group *g = &trainer->group;
     struct cae__deal deal = {0};
-    cae_status status = cae__group_agree(trainer, prepare(trainer, &deal));
+    cae_status status = count_ranks(trainer);
+    if (g->broken)
+        return status;
+    status = cae__group_agree(trainer, status == CAE_OK ? prepare(trainer, &deal) : status);
     if (status == CAE_OK)
         status = cae__group_table(trainer, g->table + (size_t)g->options.ranks * CAE__IDENTITY,
                                   CAE__IDENTITY);
@@ -346,6 +378,18 @@ static cae_status join(cae_trainer *trainer)
     return status;
 }
 
+/* The ranks that are about to join hear that this one cannot. */
+static cae_status tell(cae_trainer *trainer, const cae_group_options *options, cae_status mine)
+{
+    const struct cae__group kept = trainer->group;
+    float present = 1.0f; /* count_ranks, on the others */
+    trainer->group = (struct cae__group){.options = *options, .joined = true};
+    if (sum(trainer, &present, 1) == CAE_OK)
+        mine = cae__group_agree(trainer, mine);
+    trainer->group = kept;
+    return mine;
+}
+
 cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *options)
 {
     if (!trainer)
@@ -355,14 +399,17 @@ cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *optio
     cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_group_options");
     if (status == CAE_OK)
         status = check_options(context, &o);
-    if (status == CAE_OK && trainer->group.joined)
-        status = cae__fail(context, CAE_ERR_ARGUMENT, "the trainer has joined a group before");
     if (status != CAE_OK)
         return status;
+    if (trainer->group.joined)
+        return tell(trainer, &o,
+                    cae__fail(context, CAE_ERR_ARGUMENT, "the trainer has joined a group before"));
     trainer->group = (struct cae__group){.options = o, .joined = true};
     status = join(trainer);
     if (status != CAE_OK)
         cae__group_leave(trainer);
+    else
+        trainer->optimizer->undo_owner = 0; /* what one rank did alone others cannot take back */
     return status;
 }
 
@@ -376,6 +423,6 @@ cae_status cae_trainer_request_stop(cae_trainer *trainer)
 {
     if (!trainer)
         return CAE_ERR_ARGUMENT;
-    trainer->stop_requested = true;
+    atomic_store(&trainer->stop_requested, true);
     return CAE_OK;
 }

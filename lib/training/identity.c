@@ -34,7 +34,9 @@ static uint64_t hash_of_parameters(const cae_trainer *trainer)
 static uint64_t hash_of_optimizer(const cae_trainer *trainer)
 {
     const cae_optimizer *optimizer = trainer->optimizer;
-    uint64_t state = hash(HASH_START, &optimizer->options, sizeof optimizer->options);
+    cae_optimizer_options options = optimizer->options;
+    options.size = sizeof options; /* the caller's header may be an older one */
+    uint64_t state = hash(HASH_START, &options, sizeof options);
     state = hash(state, &optimizer->updates, sizeof optimizer->updates);
     for (int i = 0; i < optimizer->moment_count; i++)
         state = hash(state, optimizer->moments[i],
@@ -47,7 +49,9 @@ static uint64_t hash_of_optimizer(const cae_trainer *trainer)
 /* Options have no gaps between their fields. */
 static uint64_t hash_of_options(const cae_trainer *trainer)
 {
-    return hash(HASH_START, &trainer->options, sizeof trainer->options);
+    cae_trainer_options options = trainer->options;
+    options.size = sizeof options; /* the caller's header may be an older one */
+    return hash(HASH_START, &options, sizeof options);
 }
 
 static cae_status hash_of_layers(uint64_t *result, const cae_trainer *trainer)
@@ -112,7 +116,6 @@ static const struct {
 } numbers[] = {
     {"build", HASH},
     {"engine", PLAIN},
-    {"ranks in the group", PLAIN},
     {"reduction", PLAIN},
     {"layers", HASH},
     {"parameters", HASH},
@@ -161,7 +164,6 @@ cae_status cae__identity(float *row, const cae_trainer *trainer)
     const uint64_t values[COUNT] = {
         hash(HASH_START, build, strlen(build)),
         (uint64_t)trainer->handle.context->engine,
-        (uint64_t)group->ranks,
         (uint64_t)group->reduction,
         layers,
         hash_of_parameters(trainer),
@@ -223,7 +225,7 @@ cae_status cae__identity_compare(const cae_trainer *trainer)
     return CAE_OK;
 }
 
-cae_status cae__identity_of_parameters(const cae_trainer *trainer)
+cae_status cae__identity_of_parameters(cae_trainer *trainer)
 {
     const float *table = trainer->group.table;
     float row[1 + CAE__ROW_NUMBER] = {1.0f};
@@ -233,9 +235,11 @@ cae_status cae__identity_of_parameters(const cae_trainer *trainer)
         return status;
     for (int rank = 1; rank < trainer->group.options.ranks; rank++)
         if (memcmp(table + 1, table + (size_t)rank * (1 + CAE__ROW_NUMBER) + 1,
-                   CAE__ROW_NUMBER * sizeof *table) != 0)
+                   CAE__ROW_NUMBER * sizeof *table) != 0) {
+            trainer->group.broken = true;
             return cae__fail(trainer->handle.context, CAE_ERR_PEER,
                              "after epoch %" PRId64 " rank %d has other parameters than rank 0",
                              trainer->now.epoch, rank);
+        }
     return CAE_OK;
 }

@@ -538,7 +538,8 @@ static void advance(cae_trainer *trainer, int64_t images, double loss, double no
     p->learning_rate = rate;
     p->gradient_norm = norm;
     p->stop = trainer->stop_seen;
-    trainer->stop_requested = trainer->stop_requested && !trainer->stop_seen;
+    if (trainer->stop_seen)
+        atomic_store(&trainer->stop_requested, false);
     if (p->epoch_done) {
         now->epoch++;
         now->position = 0;
@@ -584,7 +585,7 @@ static cae_status compute(cae_trainer *trainer, struct batch *batch)
 static cae_status bring_together(cae_trainer *trainer, cae_status status)
 {
     const bool native = trainer->group.options.reduction == CAE_REDUCTION_NATIVE;
-    trainer->stop_seen = trainer->stop_requested;
+    trainer->stop_seen = atomic_load(&trainer->stop_requested);
     if (native && status == CAE_OK)
         reduce(trainer);
     if (trainer->group.joined)
@@ -594,12 +595,13 @@ static cae_status bring_together(cae_trainer *trainer, cae_status status)
     return status;
 }
 
-static cae_status take_step(cae_trainer *trainer)
+/* `mine` is what the caller found wrong before: in a group the others are to hear of it. */
+static cae_status take_step(cae_trainer *trainer, cae_status mine)
 {
     const int64_t left = trainer->dataset->count - trainer->now.position;
     const int64_t most = trainer->options.batch;
     struct batch batch = {trainer, trainer->now.position, left < most ? left : most};
-    cae_status status = bring_together(trainer, compute(trainer, &batch));
+    cae_status status = bring_together(trainer, mine == CAE_OK ? compute(trainer, &batch) : mine);
     if (status != CAE_OK)
         return status;
     fenv_t host;
@@ -627,9 +629,8 @@ cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer)
 {
     if (!trainer)
         return CAE_ERR_ARGUMENT;
-    cae_status status = write_progress(out, trainer); /* a wrong size, before anything is done */
-    if (status == CAE_OK)
-        status = take_step(trainer);
+    /* a wrong size, before anything is done */
+    const cae_status status = take_step(trainer, write_progress(out, trainer));
     return status == CAE_OK ? write_progress(out, trainer) : status;
 }
 
@@ -642,14 +643,13 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
     const int64_t epoch = trainer->now.epoch; /* a callback may take steps of its own */
     bool stop = false;
     do {
-        if (status == CAE_OK)
-            status = take_step(trainer);
+        status = take_step(trainer, status);
         if (status == CAE_OK && callback) {
             const cae_progress copy = trainer->progress;
             stop = callback(user, &copy) != 0;
         }
         if (stop && trainer->group.joined) { /* all at once, a step later */
-            trainer->stop_requested = true;
+            atomic_store(&trainer->stop_requested, true);
             stop = false;
         }
         stop = stop || (status == CAE_OK && trainer->progress.stop);

@@ -88,7 +88,7 @@ struct cae_trainer {
 
     struct cae__deal deal;
     struct cae__group group;
-    bool stop_requested; /* on this rank, and not yet seen by a step */
+    atomic_bool stop_requested; /* on this rank, and not yet seen by a step */
     bool stop_seen;      /* by the step that is being taken, on some rank */
 
     struct cae__cursor now;
@@ -165,8 +165,8 @@ uint64_t cae__row_get(const float *row);
 #define CAE__IDENTITY 256
 cae_status cae__identity(float *row, const cae_trainer *trainer);
 cae_status cae__identity_compare(const cae_trainer *trainer);
-/* CAE_ERR_PEER unless all ranks have the same parameters. Collective. */
-cae_status cae__identity_of_parameters(const cae_trainer *trainer);
+/* CAE_ERR_PEER, and the end of the group, unless all ranks have the same parameters. Collective. */
+cae_status cae__identity_of_parameters(cae_trainer *trainer);
 
 /* CAE_ERR_SHAPE unless the model maps the dataset's images onto their own shape. */
 cae_status cae__check_fit(const cae_context *context, const cae_model *model,

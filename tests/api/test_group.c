@@ -357,7 +357,7 @@ START_TEST(a_host_s_rounding_changes_no_bit)
 }
 END_TEST
 
-/* 39 parameters: 8 slots of a batch of 64, or one gradient; a loss is 3 floats, and there are 3 flags. */
+/* 39 parameters: 8 slots of a batch of 64, or one gradient; a loss is 4 or 3 floats, and there are 3 flags. */
 START_TEST(a_step_is_one_sum)
 {
     for (int native = 0; native <= 1; native++) {
@@ -370,7 +370,7 @@ START_TEST(a_step_is_one_sum)
         g.steps = 1;
         RUN(&g, step_one);
         ck_assert_int_eq(g.ranks.sums - sums, 1);
-        ck_assert_uint_eq(g.ranks.floats - floats, native ? 39 + 3 + 3 : 8 * (39 + 3) + 3);
+        ck_assert_uint_eq(g.ranks.floats - floats, native ? 39 + 3 + 3 : 8 * (39 + 4) + 3);
         group_free(&g);
     }
 }
@@ -859,6 +859,155 @@ START_TEST(a_slow_rank_is_waited_for)
 }
 END_TEST
 
+/* --- What only one rank finds wrong ---------------------------------------------------------------- */
+
+static void step_with_a_wrong_struct_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    cae_progress progress = {.size = rank == 1 ? 12 : sizeof progress};
+
+    note(&g->member[rank], cae_trainer_step(&progress, g->member[rank].trainer));
+}
+
+static void epoch_with_a_wrong_struct_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    cae_progress progress = {.size = rank == 1 ? 12 : sizeof progress};
+
+    note(&g->member[rank], cae_trainer_epoch(&progress, g->member[rank].trainer, NULL, NULL));
+}
+
+static void join_as_one_of_4_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    cae_group_options options = ranks_options(&g->ranks, rank, 0);
+
+    options.ranks += rank == 1;
+    note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
+}
+
+START_TEST(what_one_rank_refuses_ends_the_call_on_all)
+{
+    struct group g;
+    cae_progress progress;
+    struct bytes expected = alone(&usual, 2, &progress), found;
+
+    group_init(&g, 3, &usual, 0);
+    g.ranks.patience = 5;
+    ranks_run(&g.ranks, join_as_one_of_4_on_rank_1, &g);
+    all_failed(&g, 1, CAE_ERR_PEER, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "3 ranks take part in the sum, expected 4"));
+    assert_ok(g.member[1].context, cae_trainer_join(g.member[1].trainer, NULL)); /* elsewhere */
+    ranks_run(&g.ranks, join_one, &g);
+    all_failed(&g, 1, CAE_ERR_ARGUMENT, "rank 1 failed");
+    group_free(&g);
+
+    group_init(&g, 3, &usual, 0);
+    g.ranks.patience = 5;
+    RUN(&g, join_one);
+    ranks_run(&g.ranks, step_with_a_wrong_struct_on_rank_1, &g);
+    all_failed(&g, 1, CAE_ERR_OPTIONS, "rank 1 failed");
+    ranks_run(&g.ranks, epoch_with_a_wrong_struct_on_rank_1, &g);
+    all_failed(&g, 1, CAE_ERR_OPTIONS, "rank 1 failed");
+    g.steps = 2;
+    RUN(&g, step_one);
+    found = group_state(&g);
+    assert_same_bytes(found, expected, "after refused steps");
+    bytes_free(&found);
+    bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+/* Whichever request is refused on one rank: nobody has taken anything over. */
+START_TEST(a_resume_that_fails_on_one_rank_changes_none)
+{
+    struct shape other = usual;
+    cae_progress progress;
+    struct bytes state = alone(&usual, 2, &progress), before, after;
+    struct group g;
+    bool refused = true;
+
+    other.seed = 1000;
+    group_init(&g, 3, &other, 0);
+    RUN(&g, join_one);
+    before = group_state(&g);
+    for (int k = 0; refused; k++) {
+        g.path = in_directory("alone");
+        heap_fail(&g.member[1].heap, k, false);
+        ranks_run(&g.ranks, resume_one, &g);
+        refused = heap_failed(&g.member[1].heap);
+        heap_fail(&g.member[1].heap, -1, false);
+        if (!refused)
+            break;
+        all_failed(&g, 1, CAE_ERR_MEMORY, "rank 1 failed");
+        after = group_state(&g);
+        assert_same_bytes(after, before, "after a resume that failed");
+        bytes_free(&after);
+    }
+    all_ok(&g, "resume");
+    after = group_state(&g);
+    assert_same_bytes(after, state, "resumed");
+    bytes_free(&after), bytes_free(&before), bytes_free(&state);
+    group_free(&g);
+}
+END_TEST
+
+/* An update of before the group cannot be taken back on one rank only. */
+START_TEST(what_was_done_alone_stays_done)
+{
+    struct shape shape = usual;
+    struct group g;
+    const char *path = in_directory("made alone");
+
+    shape.kind = CAE_OPTIMIZER_SGD;
+    group_init(&g, 2, &shape, 0);
+    assert_ok(g.member[0].context, cae_trainer_step(NULL, g.member[0].trainer));
+    assert_ok(g.member[0].context, cae_trainer_save(g.member[0].trainer, path));
+    assert_ok(g.member[1].context, cae_trainer_resume(g.member[1].trainer, path));
+    for (int i = 0; i < 2; i++) /* a weight that makes the next loss infinite, and no parameter is */
+        assert_ok(g.member[i].context,
+                  cae_model_set_tensor(g.member[i].model, "2.bias", &(float){3e38f}, 1));
+    RUN(&g, join_one);
+    g.steps = 1;
+    ranks_run(&g.ranks, step_one, &g);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(g.member[i].status, CAE_ERR_NUMERIC);
+        ck_assert_ptr_nonnull(strstr(g.member[i].text, "nothing was updated"));
+    }
+    assert_same_models(g.member[0].model, g.member[1].model, "ranks");
+    group_free(&g);
+}
+END_TEST
+
+/* Values of 1e18 have squares that a double adds up to more than a float holds. */
+START_TEST(losses_beyond_floats_pass)
+{
+    struct shape shape = usual;
+    cae_trainer_options o = training(&shape);
+    float *values = new_floats(150 * PIXELS);
+    struct member m;
+    struct group g;
+
+    random_floats(12345, values, 150 * PIXELS, -1e18, 1e18);
+    shape.rate = 1e-30;
+    member_init(&m, &shape, 1);
+    group_init(&g, 3, &shape, 0);
+    member_remake(&m, values, 150, &o);
+    for (int i = 0; i < 3; i++)
+        member_remake(&g.member[i], values, 150, &o);
+    RUN(&g, join_one);
+    g.steps = 1;
+    RUN(&g, step_one);
+    assert_ok(m.context, cae_trainer_step(&m.progress, m.trainer));
+    ck_assert_double_gt(m.progress.loss * 64 * PIXELS, 3.5e38);
+    ck_assert(g.member[0].progress.loss == m.progress.loss);
+    free(values);
+    member_free(&m);
+    group_free(&g);
+}
+END_TEST
+
 /* --- Values that are not finite ------------------------------------------------------------------ */
 
 START_TEST(a_bad_image_is_named_on_all_ranks)
@@ -1009,6 +1158,10 @@ int main(void)
     tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
+    tcase_add_test(fail, what_one_rank_refuses_ends_the_call_on_all);
+    tcase_add_test(fail, a_resume_that_fails_on_one_rank_changes_none);
+    tcase_add_test(fail, what_was_done_alone_stays_done);
+    tcase_add_test(fail, losses_beyond_floats_pass);
     tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);

@@ -115,7 +115,7 @@ def parameters_of(rows, network):
 def floats_of(row):
     """In the sum of a step, see lib/training/group.c."""
     slots = min(BATCH // 8, 16)
-    return row['parameters'] + 6 if row['reduction'] == 'native' else slots * (row['parameters'] + 3) + 3
+    return row['parameters'] + 6 if row['reduction'] == 'native' else slots * (row['parameters'] + 4) + 3
 
 
 def step_here(row, images, once, latency, bandwidth, processors):
