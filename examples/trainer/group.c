@@ -45,6 +45,7 @@ static bool make(struct group *group, cae_context *context, const cae_mpi_option
     if (status) {
         fail("cannot make a group of the processes: %s",
              mpi ? cae_mpi_error(mpi) : cae_status_string(status));
+        group->lost = group->lost || cae_mpi_is_broken(mpi);
         cae_mpi_destroy(mpi);
         return false;
     }
@@ -68,6 +69,7 @@ bool group_begin(struct group *group)
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
         return fail("MPI cannot be initialized");
     group->begun = true;
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* see <cae/mpi.h> */
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     good = is_whole(&launcher, ranks) &&
            (!cae_context_create(&context, NULL) || fail("out of memory")) &&
@@ -76,8 +78,8 @@ bool group_begin(struct group *group)
     if (good)
         message_as_rank(group->rank);
     /* tables and --help are the same everywhere */
-    return good && (!group->rank || freopen("/dev/null", "w", stdout) ||
-                    fail("cannot open /dev/null"));
+    return good && group_agree(group, !group->rank || freopen("/dev/null", "w", stdout) ||
+                                          fail("cannot open /dev/null"));
 }
 
 bool group_set(struct group *group, cae_context *context, int32_t reduction, double timeout)
@@ -158,7 +160,7 @@ bool group_agree(struct group *group, bool good)
 
 bool group_is_lost(const struct group *group)
 {
-    return cae_mpi_is_broken(group->mpi);
+    return group->lost || cae_mpi_is_broken(group->mpi);
 }
 
 bool group_join(struct group *group, cae_context *context, cae_trainer *trainer)
@@ -194,10 +196,6 @@ static int wait_for_first(int exit_code)
     MPI_Ibcast(&its, 1, MPI_INT, 0, MPI_COMM_WORLD, &request);
     while (!MPI_Test(&request, &done, MPI_STATUS_IGNORE) && !done)
         nanosleep(&nap, NULL);
-    /* MPICH 4.0 over UCX and TCP: after non-blocking calls MPI_Finalize may not return, with
-     * these it mostly does */
-    MPI_Barrier(MPI_COMM_WORLD);
-    MPI_Barrier(MPI_COMM_WORLD);
     return exit_code ? exit_code : its;
 }
 
@@ -215,6 +213,10 @@ static void finalize(int exit_code)
     last_code = exit_code;
     signal(SIGALRM, leave);
     alarm(LAST_SECONDS);
+    /* MPICH 4.0 over UCX and TCP: after non-blocking calls MPI_Finalize may not return, with
+     * these it mostly does */
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Barrier(MPI_COMM_WORLD);
     MPI_Finalize();
     alarm(0);
 }
@@ -223,7 +225,7 @@ int group_end(struct group *group, int exit_code)
 {
     if (!group->begun)
         return exit_code;
-    if (cae_mpi_is_broken(group->mpi))
+    if (group_is_lost(group))
         abandon(group, exit_code ? exit_code : EXIT_FAILURE);
     message_release();
     exit_code = wait_for_first(exit_code);

@@ -11,6 +11,7 @@ struct cae_mpi;
 struct group {
     struct cae_mpi *mpi;  /* NULL: a process by itself */
     bool begun;           /* MPI, by this program */
+    bool lost;            /* a rank, before there was a group */
     int rank, ranks;
 };
 

@@ -24,10 +24,10 @@ static bool open_context(struct run *run)
 {
     cae_context_options options;
     cae_status status;
+    const int share = group_threads(&run->group);    /* asked on all ranks, whatever they were told */
 
     cae_context_options_init(&options, sizeof options);
-    options.threads = run->options.threads ? (int32_t)run->options.threads
-                                           : (int32_t)group_threads(&run->group);
+    options.threads = run->options.threads ? (int32_t)run->options.threads : (int32_t)share;
     options.engine = (int32_t)run->options.engine;
     status = cae_context_create(&run->context, &options);
     return !status || fail_status(NULL, status, "cannot start with --engine %s --threads %" PRId64,
@@ -186,6 +186,15 @@ static int train_and_report(struct run *run)
     }
 }
 
+/* What decides about the calls to come is decided alike on all ranks. */
+static bool all_alike(struct run *run, const char *name, const char *value)
+{
+    const bool all = group_all(&run->group, value != NULL);
+
+    return group_agree(&run->group, all == (value != NULL) ||
+                                        fail("%s: not all processes have it", name));
+}
+
 static int perform(struct run *run)
 {
     const struct options *o = &run->options;
@@ -193,6 +202,8 @@ static int perform(struct run *run)
     if (!group_agree(&run->group, open_context(run)) ||
         !group_agree(&run->group, group_set(&run->group, run->context, (int32_t)o->reduction,
                                             o->timeout)))
+        return EXIT_FAILURE;
+    if (!all_alike(run, "--eval", o->eval) || !all_alike(run, "--resume", o->resume))
         return EXIT_FAILURE;
     set_evaluation(run);
     return run->options.eval ? evaluate_only(run) : train_and_report(run);

@@ -836,7 +836,8 @@ typedef struct cae_progress {
 cae_status cae_progress_init(cae_progress *progress, uint32_t size);
 
 /** Called after every step of cae_trainer_epoch; non-zero ends the call. It may also leave by a C++
- * exception or longjmp, to the same effect: the step is complete and the library holds nothing. */
+ * exception or longjmp, to the same effect: the step is complete and the library holds nothing. But
+ * of a group the other ranks then wait for this one in the next step. */
 typedef int32_t (*cae_progress_fn)(void *user, const cae_progress *progress);
 
 /** Bring a model, its optimizer and a dataset together. The model must map an image onto its own
@@ -854,11 +855,15 @@ void cae_trainer_destroy(cae_trainer *trainer);
  * CAE_ERR_NUMERIC when the loss, the gradient or the update is not finite; nothing is updated then,
  * and if it was this trainer's last update that led there, it is taken back with everything it
  * changed: cae_trainer_progress tells where that is. Model, optimizer and trainer may be saved, or
- * continued at another rate. */
+ * continued at another rate. In a group collective, see cae_trainer_join: CAE_ERR_PEER when another
+ * rank failed, with nothing updated anywhere, but for that of ranks whose parameters were found to
+ * differ at the end of an epoch, which ends the group. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
 /** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL.
- * CAE_STOPPED when the callback asked to. */
+ * CAE_STOPPED when the callback asked to, or cae_trainer_request_stop did. In a group collective: then
+ * a stop takes effect with the step after the one it was asked for at, which after the last step of
+ * an epoch is the first of the next call. */
 cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progress_fn callback,
                              void *user);
 
@@ -879,7 +884,8 @@ cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_train
 cae_status cae_trainer_average(cae_model **out, const cae_trainer *trainer);
 
 /** Write a checkpoint: a model file with the optimizer's moments, the moving average if there is
- * one, and the trainer's counters. */
+ * one, and the trainer's counters. In a group collective: rank 0 writes, and the others' path is not
+ * looked at. CAE_ERR_PEER when another rank failed. */
 cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
 
 /** Resume from a checkpoint, into a trainer made with the same model, optimizer, dataset and
@@ -888,7 +894,8 @@ cae_status cae_trainer_save(const cae_trainer *trainer, const char *path);
  * batch, seed, shuffle or its window; averaging here and not there) is CAE_ERR_FORMAT or CAE_ERR_SHAPE;
  * whatever the status of a failure, nothing has changed. Rates, schedule, loss, noise, augmentation
  * and the average's decay may be changed on purpose: they are not in the file, and a rate set by
- * cae_optimizer_set_learning_rate has to be set again. */
+ * cae_optimizer_set_learning_rate has to be set again. In a group collective, with any number of
+ * ranks: rank 0 reads and the others' path is not looked at. CAE_ERR_PEER when another rank failed. */
 cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
 
 /** @} */
@@ -907,7 +914,8 @@ cae_status cae_trainer_resume(cae_trainer *trainer, const char *path);
  *
  * Calls marked collective are made by all ranks, in the same order; each returns on all of them,
  * with CAE_OK on all of them or on none: a rank that fails takes part in the sum and says so, and
- * the others return CAE_ERR_PEER with a text that names it.
+ * the others return CAE_ERR_PEER with a text that names it. Only a call without a trainer, or to join
+ * without usable `rank`, `ranks` and `sum`, returns before it: for that the others wait in vain.
  * @{ */
 
 /** Add up `count` values over all ranks of a group, in place: afterwards every rank has the same sums,
@@ -944,18 +952,20 @@ cae_status cae_group_options_init(cae_group_options *options, uint32_t size);
 /** Join a trainer to a group. Collective, as from then on are cae_trainer_step, cae_trainer_epoch,
  * cae_trainer_save and cae_trainer_resume; a second time is CAE_ERR_ARGUMENT.
  *
- * What must be equal is compared: the library's version and its BLAS, the instruction set, the
- * engine, the model and its parameters, the optimizer and its state, the trainer's options and where
- * it stands, and the dataset, of which up to 1,024 images are read. CAE_ERR_PEER names the first rank
- * that differs from rank 0, and what it has. Threads may be as many on each rank as it likes. Equal
- * instruction sets on unequal machines are to be had by cae_context_options.cpu.
+ * What must be equal is compared: the library's version, its BLAS and the processor that this takes
+ * the machine for (cae_build_info), the instruction set, the engine, the model and its parameters,
+ * the optimizer and its state, the trainer's options and where it stands, and the dataset, of which
+ * up to 1,024 images are read. CAE_ERR_PEER names the first rank that differs from rank 0, and what it
+ * has. Threads may be as many on each rank as it likes. Unequal machines come to be equal by
+ * cae_context_options.cpu, and OpenBLAS by its environment variable OPENBLAS_CORETYPE.
  *
  * CAE_ERR_OPTIONS when the batch has fewer blocks than there are ranks to work on them. */
 cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *options);
 
-/** Ask for an end of training, on any rank, at any time between two calls: the next step says so in
- * cae_progress.stop on all ranks, and cae_trainer_epoch, which it ends, returns CAE_STOPPED on all of
- * them. In a group, a callback of cae_trainer_epoch that asks to stop has called this. */
+/** Ask for an end of training, on any rank, at any time and from any thread, or a signal's handler: the
+ * next step that begins says so in cae_progress.stop on all ranks, and cae_trainer_epoch, which it ends,
+ * returns CAE_STOPPED on all of them. In a group, a callback of cae_trainer_epoch that asks to stop has
+ * called this. */
 cae_status cae_trainer_request_stop(cae_trainer *trainer);
 
 /** @} */

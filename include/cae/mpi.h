@@ -13,7 +13,11 @@
  *   return.
  * - Memory is malloc's; a trainer's is that of its context.
  * - Threads: a group belongs to one thread, which must be one that may call MPI.
- * - Floating point, signals: the caller's, as they are.
+ * - Errors of MPI are returned, and break the group. Open MPI 4 reports those that it finds while a call
+ *   goes on to the handler of MPI_COMM_WORLD, which ends the program: one that is to outlive them sets
+ *   MPI_ERRORS_RETURN there, as this library sets nothing that is not its own.
+ * - Floating point: sums are made in the default environment, and the caller's put back. Signals: as
+ *   they are.
  *
  * MPI_Comm is another type in each MPI: a build of this library serves programs of the MPI that
  * it was built with. docs/mpi.md shows its use. */
