@@ -47,10 +47,10 @@ cae_status cae__deal_create(struct cae__deal *deal, const cae_trainer *trainer,
     size_t floats;
     if (cae__multiply(&floats, (size_t)(native ? deal->own : deal->slots), parameters) &&
         floats <= SIZE_MAX - tail)
-        deal->slot_gradients = cae__alloc(context, floats + tail, sizeof(float));
+        deal->slot_gradients = cae__alloc(context, floats + (native ? 0 : tail), sizeof(float));
     deal->slot_losses = cae__alloc_zero(context, (size_t)deal->slots, sizeof(double));
     deal->slot_unread = cae__alloc(context, (size_t)deal->slots, sizeof(int64_t));
-    deal->gradient = cae__alloc_zero(context, parameters + tail, sizeof(float));
+    deal->gradient = cae__alloc_zero(context, parameters + (native ? tail : 0), sizeof(float));
     return deal->slot_gradients && deal->slot_losses && deal->slot_unread && deal->gradient
                ? CAE_OK
                : cae__fail_memory(context);

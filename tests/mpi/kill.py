@@ -80,7 +80,7 @@ class Kills:
             end = time.monotonic() + BOUND
             while self.epoch_of(place) == before and time.monotonic() < end and job.process.poll() is None:
                 time.sleep(0.005)
-            end = time.monotonic() + self.rng.uniform(0, self.seconds - self.beginning) * (1 - before / EPOCHS)
+            end = time.monotonic() + self.rng.uniform(0, 0.6 * (self.seconds - self.beginning)) * (1 - before / EPOCHS)
         else:
             end = time.monotonic() + self.rng.uniform(0.1, self.seconds)
         while time.monotonic() < end and job.process.poll() is None:
