@@ -284,7 +284,7 @@ static cae_status take_checkpoint(void *target, const void *data, size_t size)
         cae__safetensors_close(&file, context);
     }
     status = cae__group_agree(trainer, status);
-    if (status == CAE_OK)
+    if (status == CAE_OK && flats) /* the latter follows from the former, which analyzers do not see */
         take_over(trainer, flats, &found);
     cae__free(context, flats);
     return status;

@@ -238,8 +238,8 @@ fault('group-bits', 'training/group.c', "a loss loses its last bit", 'const uint
       'const uint64_t bits = cae__row_get(row) & ~(uint64_t)1;', 'group')
 fault('group-undo', 'training/group.c', 'a rank takes back what it did alone', 'trainer->optimizer->undo_owner = 0;', ';', 'group')
 fault('group-resume', 'training/checkpoint.c', 'a resume that fails elsewhere is taken over',
-      'status = cae__group_agree(trainer, status);\n    if (status == CAE_OK)\n        take_over',
-      'if (status == CAE_OK)\n        take_over(trainer, flats, &found);\n    status = cae__group_agree(trainer, status);\n    if (0)\n        take_over', 'group')
+      'status = cae__group_agree(trainer, status);\n    if (status == CAE_OK && flats)',
+      'if (status == CAE_OK && flats)\n        take_over(trainer, flats, &found);\n    status = cae__group_agree(trainer, status);\n    if (0)', 'group')
 fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
       'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group')
 fault('group-broken', 'training/group.c', 'a group that is lost is asked again', 'g->broken = true;',
