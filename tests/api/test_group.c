@@ -961,13 +961,11 @@ START_TEST(what_was_done_alone_stays_done)
     const char *path = in_directory("made alone");
 
     shape.kind = CAE_OPTIMIZER_SGD;
+    shape.rate = 1e37; /* the first update is finite, and no loss after it */
     group_init(&g, 2, &shape, 0);
     assert_ok(g.member[0].context, cae_trainer_step(NULL, g.member[0].trainer));
     assert_ok(g.member[0].context, cae_trainer_save(g.member[0].trainer, path));
     assert_ok(g.member[1].context, cae_trainer_resume(g.member[1].trainer, path));
-    for (int i = 0; i < 2; i++) /* a weight that makes the next loss infinite, and no parameter is */
-        assert_ok(g.member[i].context,
-                  cae_model_set_tensor(g.member[i].model, "2.bias", &(float){3e38f}, 1));
     RUN(&g, join_one);
     g.steps = 1;
     ranks_run(&g.ranks, step_one, &g);

@@ -234,8 +234,8 @@ fault('group-own', 'training/group.c', "others' slots keep the last sum", 'if (m
       'if (mine == CAE_OK) {', 'group')
 fault('group-environment', 'training/group.c', "sums are made in the host's rounding",
       'cae__checks_begin(&host);\n    const int32_t failed', 'fegetenv(&host);\n    const int32_t failed', 'group')
-fault('group-bits', 'training/group.c', "a loss loses its last bit", 'const uint64_t bits = cae__row_get(row);',
-      'const uint64_t bits = cae__row_get(row) & ~(uint64_t)1;', 'group')
+fault('group-bits', 'training/group.c', "a loss loses its last bits", 'const uint64_t bits = cae__row_get(row);',
+      'const uint64_t bits = cae__row_get(row) & ~(uint64_t)0xffff;', 'group')
 fault('group-undo', 'training/group.c', 'a rank takes back what it did alone', 'trainer->optimizer->undo_owner = 0;', ';', 'group')
 fault('group-resume', 'training/checkpoint.c', 'a resume that fails elsewhere is taken over',
       'status = cae__group_agree(trainer, status);\n    if (status == CAE_OK && flats)',
