@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 TRAIN, TEST, PHOTOS = 48, 6, 3
 SMALL = ["--train", str(TRAIN), "--test", str(TEST), "--tune", "2", "--samples", "48", "--seeds",
          "1,2", "--threads", "1"]
-SECTIONS = {"filters": "### Denoising", "presets": "### Reconstruction",
+SECTIONS = {"filters": "| noisy input |", "presets": "### Reconstruction",
             "builtin": "### Trained on the built-in", "compress": "### Compression",
             "twin": "### The same recipe in PyTorch", "photos": "### Photographs"}
 
