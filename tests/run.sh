@@ -52,10 +52,9 @@ case ${1-} in
         build=build/msan
         wants=
         needs='cc clang pkg-config meson ninja'
-        # shellcheck disable=SC2089 # meson's quotes, not the shell's
-        memory="'-fsanitize=memory','-fsanitize-memory-track-origins'"
-        options="-Dc_args=[$memory] -Dc_link_args=[$memory,'$PWD/build/msan-stat.o']"
-        options="$options -Db_lundef=false -Dblas=none -Dimages=disabled -Dtools=false -Dmpi=disabled --force-fallback-for=check"
+        # a file of options, as a path may have spaces
+        options='--native-file build/msan.ini -Db_lundef=false -Dblas=none -Dimages=disabled'
+        options="$options -Dtools=false -Dmpi=disabled --force-fallback-for=check"
         arguments='--no-suite scripts --no-suite interop --no-suite bindings --no-suite soak'
         arguments="$arguments --timeout-multiplier 10"
         CC=$(command -v clang || echo clang-14)
@@ -93,6 +92,11 @@ arguments="$arguments $*"
     if [ $build = build/msan ]; then
         sh tests/check-source.sh
         mkdir -p build && $CC -O2 -c tests/msan-stat.c -o build/msan-stat.o
+        cat >build/msan.ini <<END
+[built-in options]
+c_args = ['-fsanitize=memory', '-fsanitize-memory-track-origins']
+c_link_args = c_args + ['$PWD/build/msan-stat.o']
+END
     fi
     install_wanted $wants
     if [ $build = build/peers ]; then
@@ -104,7 +108,6 @@ arguments="$arguments $*"
         PATH=$PWD/build/python/bin:$PATH
     fi
     if [ ! -f $build/build.ninja ]; then
-        # shellcheck disable=SC2090 # the same
         quietly meson setup $build -Dbuildtype=debugoptimized ${CI:+--werror} $options
     fi
     echo "building in $build"
