@@ -423,6 +423,15 @@ END_TEST
 
 /* --- What is announced ------------------------------------------------------------------------ */
 
+#if defined __has_feature
+#define HAS_MSAN __has_feature(memory_sanitizer) /* which has to see what the system writes */
+#else
+#define HAS_MSAN 0
+#endif
+#if defined __GLIBC__ && defined __x86_64__ && !HAS_MSAN
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
 /* The library's calls come here first, the program being before the C library in the order of look-up. */
 enum { MOST_NOTED = 8192 };
 static struct noted {
@@ -436,15 +445,6 @@ static void note(struct noted *list, int *count, int file, long long offset)
     if (step_now >= 0 && *count < MOST_NOTED)
         list[(*count)++] = (struct noted){step_now, file, offset};
 }
-
-#if defined __has_feature
-#define HAS_MSAN __has_feature(memory_sanitizer) /* which has to see what the system writes */
-#else
-#define HAS_MSAN 0
-#endif
-#if defined __GLIBC__ && defined __x86_64__ && !HAS_MSAN
-#include <sys/syscall.h>
-#include <sys/uio.h>
 
 int posix_fadvise64(int file, off64_t offset, off64_t length, int advice);
 int posix_fadvise64(int file, off64_t offset, off64_t length, int advice)
