@@ -164,6 +164,18 @@ static void print_shape(const char *name, const struct facts *f, const int32_t s
            f->size[1]);
 }
 
+/* A text that somebody else wrote, in a column. */
+static void print_plain(int width, const char *text)
+{
+    char *plain = strdup(text);
+
+    if (plain) {
+        make_plain(plain);
+        printf("%-*s", width, plain);
+    }
+    free(plain);
+}
+
 /* "name: value" for what is no object itself. */
 static void print_members(const char *title, json_t *object)
 {
@@ -174,10 +186,15 @@ static void print_members(const char *title, json_t *object)
         return;
     printf("%s\n", title);
     json_object_foreach(object, key, value) {
-        char *text = json_is_string(value) ? NULL
+        char *text = json_is_string(value) ? strdup(json_string_value(value))
                      : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        if (json_is_string(value) || text)
-            printf("  %-20s %s\n", key, text ? text : json_string_value(value));
+        if (text) {
+            printf("  ");
+            print_plain(20, key);
+            putchar(' ');
+            print_plain(0, text);
+            putchar('\n');
+        }
         free(text);
     }
 }
@@ -206,11 +223,16 @@ static void print_facts(const struct facts *f)
                kind_name(f->scorer.kind), (int)f->scorer.smoothing);
     else
         printf("%-16snone: cae calibrate finds one\n", "threshold");
-    printf("%-16slibcae %s\n", "written by", f->library[0] ? f->library : "unknown");
+    printf("%-16slibcae ", "written by");
+    print_plain(0, f->library[0] ? f->library : "unknown");
+    putchar('\n');
     print_members("checkpoint", f->trainer);
     print_members("training", f->note);
-    if (!f->note && cae_model_note(f->model)[0])
-        printf("note\n%s\n", cae_model_note(f->model));
+    if (!f->note && cae_model_note(f->model)[0]) {
+        printf("note\n");
+        print_plain(0, cae_model_note(f->model));
+        putchar('\n');
+    }
 }
 
 /* --- As JSON --------------------------------------------------------------------------------- */
