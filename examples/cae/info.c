@@ -281,7 +281,7 @@ static bool report(const struct facts *f)
         json_array_append_new(layers, describe_layer(&n->layers[i]));
     return output_report(
         json_pack("{s:s, s:o, s:o, s:i, s:I, s:b, s:[I, I], s:o, s:[i, I, I], s:o, s:o, s:o, s:o, s:o,"
-                  " s:s, s:s}",
+                  " s:s, s:o}",
                   "command", "info", "model", output_text(f->path), "layers", layers,
                   "encoder_layers", n->encoder,
                   "parameters", (json_int_t)cae_model_parameter_count(f->model),
@@ -293,7 +293,7 @@ static bool report(const struct facts *f)
                   "latent", describe_shape(f->latent), "output", describe_shape(f->output),
                   "threshold", describe_threshold(f),
                   "checkpoint", or_null(f->trainer), "training", or_null(f->note),
-                  "note", cae_model_note(f->model), "library_version", f->library),
+                  "note", cae_model_note(f->model), "library_version", output_text(f->library)),
         false);
 }
 

@@ -637,9 +637,10 @@ size_t cae_array_bytes(const cae_array *array);
  *
  * .npy of u1, u2 and f4 in either byte order, and f8, which is rounded to float32; in C order, at
  * least one number. PNG of all kinds: a palette becomes RGB or RGBA, a transparent colour an alpha
- * channel, grey of less than 8 bits 8; all checksums must be right. JPEG, grey or colour, sequential
- * or progressive, turned upright as its EXIF orientation says; not CMYK. An image may have 2^28
- * pixels and sides of 2^20; what its header says it is must be possible in a file of that size.
+ * channel, grey of less than 8 bits 8; the checksums of chunks that matter must be right. JPEG,
+ * grey or colour, sequential or progressive, turned upright as its EXIF orientation says; not CMYK.
+ * An image may have 2^28 pixels and sides of 2^20; what its header says it is must be possible in a
+ * file of that size.
  * CAE_ERR_FORMAT for what is cut off or damaged. */
 cae_status cae_array_read(cae_array **out, cae_context *context, const char *path);
 

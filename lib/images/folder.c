@@ -329,8 +329,11 @@ static void cut(void *job, int64_t index, int worker)
     if (status == CAE_OK) {
         if (image.shape[0] < o->height || image.shape[1] < o->width)
             status = too_small(context, o, image.shape[0], image.shape[1]);
-        for (int64_t crop = 0; crop < file->crops && status == CAE_OK; crop++)
+        for (int64_t crop = 0; crop < file->crops && status == CAE_OK; crop++) {
             keep_crop(folder, &image, file, crop, worker);
+            if (atomic_load(&folder->error)) /* there may be 2^31 more */
+                break;
+        }
         cae__free(context, image.data);
     }
     if (status != CAE_OK)

@@ -1052,6 +1052,54 @@ START_TEST(a_cache_that_is_full)
 }
 END_TEST
 
+/* The first crop that cannot be written is the last that is tried: of all there are would take minutes. */
+START_TEST(a_cache_that_is_full_long_before_the_end)
+{
+    struct rlimit old;
+    cae_folder_options o;
+    cae_dataset *dataset = NULL;
+    cae_status status;
+
+    assert_ok(context, cae_folder_options_init(&o, sizeof o));
+    o.height = o.width = o.channels = 1;
+    o.crops = INT32_MAX;
+    o.memory = (int64_t)1 << 40;
+    o.cache = test_directory;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){2000, old.rlim_max}), 0);
+    status = cae_dataset_open_folder(&dataset, context, in_directory("folder"), &o);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    ck_assert_int_eq(status, CAE_ERR_IO);
+    assert_says(context, strerror(EFBIG));
+}
+END_TEST
+
+/* As a daemon does it: standard descriptors are closed, and later lead to nowhere. */
+START_TEST(standard_descriptors_that_come_later)
+{
+    const int standard = dup(STDIN_FILENO), nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    cae_dataset *dataset;
+    float *pixels;
+
+    if (lacks(_i))
+        return;
+    close(STDIN_FILENO);
+    dataset = open_kind(context, _i, true);
+    ck_assert_int_eq(dup2(nowhere, STDIN_FILENO), STDIN_FILENO);
+    pixels = malloc(length_of(dataset) * sizeof *pixels);
+    ck_assert_ptr_nonnull(pixels);
+    for (int64_t i = 0; i < cae_dataset_count(dataset); i++)
+        assert_ok(context, cae_dataset_get(pixels, length_of(dataset), dataset, i));
+    free(pixels);
+    cae_dataset_destroy(dataset);
+    if (standard >= 0)
+        ck_assert_int_eq(dup2(standard, STDIN_FILENO), STDIN_FILENO);
+    close(standard);
+    close(nowhere);
+}
+END_TEST
+
 /* --- Large batches ---------------------------------------------------------------------------- */
 
 /* Bytes that are held, and the most there were. */
@@ -1231,6 +1279,7 @@ int main(void)
     tcase_add_loop_test(failing, files_that_change_in_training, 0, WAYS_TO_FAIL);
     tcase_add_test(failing, files_that_go_away);
     tcase_add_test(failing, too_many_files);
+    tcase_add_loop_test(failing, standard_descriptors_that_come_later, 0, KINDS);
     tcase_add_loop_test(failing, without_memory, 0, CALLS);
     tcase_add_test(failing, steps_take_no_memory);
     tcase_add_test(options, memory_belongs_to_files);
@@ -1242,6 +1291,7 @@ int main(void)
         tcase_add_test(cache, a_cache_by_many_threads);
         tcase_add_test(cache, caches_that_cannot_be);
         tcase_add_test(cache, a_cache_that_is_full);
+        tcase_add_test(cache, a_cache_that_is_full_long_before_the_end);
     }
     tcase_add_test(batches, a_large_batch_takes_no_more_memory);
     tcase_add_test(batches, a_gradient_is_the_mean_of_parts);

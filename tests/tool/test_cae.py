@@ -353,6 +353,13 @@ def _():
         assert not [c for c in text if c != '\n' and (c < ' ' or '\x7f' <= c < '\xa0')], repr(text[-200:])
         assert '\u00e9' in text and '?]0;title?' in text, repr(text[-200:])
         report('info', 'noted.safetensors')
+    data = get(model('reference'))
+    size = struct.unpack('<Q', data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    header['__metadata__']['libcae.version'] = '\u00e9' * 100 # cut in the middle of one
+    header = json.dumps(header, ensure_ascii=False).encode()
+    put('version.safetensors', struct.pack('<Q', len(header)) + header + data[8 + size:])
+    assert report('info', 'version.safetensors')['library_version']
     os.mkdir('pictures')
     put('pictures/a\x1b[31m\x7f.png', b'no picture')
     err = call('eval', '--model', model('reference'), '--data', 'pictures')[2]
