@@ -223,7 +223,8 @@ static cae_status make_room(struct folder *folder)
     if (!o->cache)
         return cae__dataset_allocate(&folder->dataset, folder->context, folder->crops, o->channels,
                                      o->height, o->width, o->scale);
-    folder->rooms = cae__alloc(context, (size_t)context->threads, (size_t)crop_bytes(o));
+    folder->rooms = cae__alloc(context, (size_t)cae__workers(context, folder->files.count),
+                               (size_t)crop_bytes(o));
     return folder->rooms ? cae__file_nameless(&folder->cache, context, o->cache)
                          : cae__fail_memory(context);
 }

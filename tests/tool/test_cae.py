@@ -1040,6 +1040,40 @@ def _():
                 '--out', out, '--model', model('reference'), '--force')
 
 
+def interrupted(error, path, count, *arguments):
+    """Standard output and stderr where the count-th read of a file fails."""
+    traced = ['strace', '-f', '-qq', '-o', 'trace', '-P', path, '-e', 'trace=read,pread64', '-e',
+              'inject=read,pread64:error=%s:when=%d' % (error, count), CAE, *map(str, arguments)]
+    done = subprocess.run(traced, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200,
+                          env=dict(os.environ, ASAN_OPTIONS='detect_leaks=0')) # which needs ptrace itself
+    assert b'(INJECTED)' in get('trace'), get('trace')
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@check('no image is lost to a signal, as on network file systems that are left by one')
+def _():
+    try:
+        if subprocess.run(['strace', '-qq', '-o', 'trace', '-e', 'trace=none', 'true'],
+                          stderr=subprocess.DEVNULL).returncode:
+            raise Skip('strace may not trace here')
+    except FileNotFoundError:
+        raise Skip('no strace')
+    os.mkdir('photos'), os.mkdir('cifar')
+    for i in range(3):
+        save('photos/%d.%s' % (i, ('png', 'jpg')[i % 2]), picture(40, 50, seed=i))
+    put('cifar/test_batch.bin', b''.join(bytes([i]) + picture(32, 32, 3, seed=i).transpose(2, 0, 1).tobytes()
+                                         for i in range(6)))
+    np.save('data.npy', np.stack([picture(16, 16, seed=i) for i in range(9)]))
+    for data, path, reads in (('photos', 'photos/0.png', 2), ('photos', 'photos/1.jpg', 3),
+                              ('cifar', 'cifar/test_batch.bin', 3), ('data.npy', 'data.npy', 1)):
+        asked = ['eval', '--model', model('reference'), '--data', data, '--threads', '1', '--crop', '24']
+        whole = cae(*asked)
+        for count in range(1, reads + 1):
+            assert interrupted('EINTR', path, count, *asked)[:2] == (0, whole), (path, count)
+            code, out, err = interrupted('EIO', path, count, *asked)
+            assert os.strerror(5) in err and (code == 1 or data == 'photos') and out != whole, (path, count, err)
+
+
 @check('the same model every time, with any number of threads; options do something')
 def _():
     data = images('data.npy', 40, 16)
