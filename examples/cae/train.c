@@ -243,22 +243,30 @@ static bool report(const struct training *t)
     return output_report(all, false);
 }
 
-/* An interrupted training is saved, too; and one that cannot be evaluated, as when an image held back
- * for that turns out to be damaged: hours of work do not go for a figure. */
-static bool finish(struct training *t)
+static bool save(const struct training *t)
 {
     const char *out = t->call->settings.out;
-    cae_status status = cae_trainer_average(&t->learned, t->trainer);
+    cae_status status;
+
+    add_note(t);
+    status = cae_model_save(t->learned, out);
+    return !status || fail_file(t->call->context, status, out);
+}
+
+/* An interrupted training is saved, too; and all before it is evaluated, which may fail, as where an image
+ * that was kept back for it is damaged, or be ended: hours of work do not go for a figure. */
+static bool finish(struct training *t)
+{
+    const cae_status status = cae_trainer_average(&t->learned, t->trainer);
 
     if (status)
         return fail_status(t->call->context, status, "cannot take the model");
+    if (!save(t))
+        return false;
     t->evaluated = quality_measure(&t->quality, t->call, t->learned, &t->test, t->sigma);
-    add_note(t);
-    status = cae_model_save(t->learned, out);
-    if (status)
-        return fail_file(t->call->context, status, out);
-    if (!t->evaluated)
-        say("%s is the model as it was trained, without figures of what it reached", out);
+    if (t->evaluated)
+        return save(t);
+    say("%s is the model as it was trained, without figures of what it reached", t->call->settings.out);
     return true;
 }
 
