@@ -198,7 +198,7 @@ static bool take_latent_shape(struct latent *latent, const struct call *call, co
 static bool channels_given(int *channels, const struct latent *latent, const struct network *network,
                            const char *in)
 {
-    *channels = (int)latent->count * network->out_channels;
+    *channels = latent->count == 1 ? network->out_channels : 3;
     return latent->count == 1 || (network->out_channels == 1 && latent->count == 3) ||
            fail("%s: expected one latent, or 3 of a model of one channel, found %" PRId64,
                 input_name(in), latent->count);

@@ -85,6 +85,14 @@ bool may_write(const struct call *call, const char *input, const char *output)
                 output, input);
 }
 
+bool spares_data(const struct call *call, const char *output)
+{
+    const char *data = call->settings.data;
+
+    return !data || !same_file(data, output) ||
+           fail("%s: expected another file than the images %s, found the same", output, data);
+}
+
 bool can_be_written(const char *path)
 {
     const char *slash = strrchr(path, '/');

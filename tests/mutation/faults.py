@@ -522,6 +522,11 @@ fault('stream-npy-start', 'images/npy_dataset.c', "numbers begin with the file's
       'cae__store_add_images(store, 0, (int64_t)source->start);', 'cae__store_add_images(store, 0, 0);', 'stream')
 fault('stream-npy-swapped', 'images/npy_dataset.c', 'numbers that have to be converted stay in the file',
       'if (!source->as_it_is)', 'if (0)', 'stream')
+fault('stream-npy-held', 'images/npy_dataset.c', 'doubles are counted as the floats that they become',
+      'return (size_t)source->size - source->start;', 'return source->numbers.bytes;', 'stream')
+fault('stream-standard', 'base/file_at.c', 'a file keeps the number of a standard descriptor',
+      'move_from_standard(open_again(path, O_RDONLY | O_NONBLOCK));', 'open_again(path, O_RDONLY | O_NONBLOCK);',
+      'stream')
 fault('stream-files', 'data/cifar10.c', 'the sixth file is the last',
       '(records > 0 && first > 0)', '(records > 0 && first > 0 && i <= certain + 1)', 'stream')
 fault('stream-cache-gaps', 'images/folder.c', 'crops behind a gap are looked for before it',

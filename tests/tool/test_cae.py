@@ -343,6 +343,31 @@ def _():
         assert part in text, '%s is not in\n%s' % (part, text)
 
 
+@check('nothing that others wrote gives orders to a terminal', pictures=False)
+def _():
+    notes = ('{"key\\u001b[31m": "\\u001b]0;title\\u0007", "c1": "\\u009b31m", "\\u00e9": "\\u00e9\\u007f"}',
+             'plain \x1b]0;title\x07 and \x9b31m \u00e9')
+    for note in notes:
+        helper('note', model('reference'), note, 'noted.safetensors')
+        text = cae('info', 'noted.safetensors').decode()
+        assert not [c for c in text if c != '\n' and (c < ' ' or '\x7f' <= c < '\xa0')], repr(text[-200:])
+        assert '\u00e9' in text and '?]0;title?' in text, repr(text[-200:])
+        report('info', 'noted.safetensors')
+    data = get(model('reference'))
+    size = struct.unpack('<Q', data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    header['__metadata__']['libcae.version'] = '\u00e9' * 100 # cut in the middle of one
+    header = json.dumps(header, ensure_ascii=False).encode()
+    put('version.safetensors', struct.pack('<Q', len(header)) + header + data[8 + size:])
+    assert report('info', 'version.safetensors')['library_version']
+    os.mkdir('pictures')
+    put('pictures/a\x1b[31m\x7f.png', b'no picture')
+    err = call('eval', '--model', model('reference'), '--data', 'pictures')[2]
+    assert 'left out a?[31m?.png' in err and not [c for c in err if c < ' ' and c != '\n'], repr(err)
+    err = call('info', 'no\x1b[31m.safetensors')[2]
+    assert 'no?[31m.safetensors: ' in err, repr(err)
+
+
 @check('info of layers with strides, of sizes that do not fit', pictures=False)
 def _():
     facts = report('info', model('strided'), '--size', '32x48')
@@ -977,6 +1002,78 @@ def _():
     assert (said['dataset'], said['train_images'], said['test_images']) == ('cifar10', 20, 5), said
 
 
+@check('what was learned is saved, whatever becomes of the images')
+def _():
+    array = np.stack([picture(16, 16, 3, 'float32', seed) for seed in range(40)]).transpose(0, 3, 1, 2)
+    array[-1, 0, 0, 0] = np.nan # of those that are kept back
+    np.save('data.npy', array)
+    cae('train', '--data', 'data.npy', '--out', 'm.safetensors', '--quiet', *TINY, code=1,
+        says=['cannot evaluate the model', 'm.safetensors is the model as it was trained, without figures'])
+    noted = report('info', 'm.safetensors')['training']
+    assert noted['steps'] == 5 and 'psnr_db' not in noted, noted
+
+    images('long.npy', 2000, 32) # some MiB, of which one is held; gone after the first epoch
+    with open('said', 'wb') as said:
+        trainer = subprocess.Popen([CAE, 'train', '--data', 'long.npy', '--memory', '1', '--out', 'l.safetensors',
+                                    '--epochs', '100000'], stderr=said)
+    for _ in range(1000):
+        if b'epoch' in get('said'):
+            break
+        time.sleep(0.1)
+    os.truncate('long.npy', 4096)
+    assert trainer.wait(timeout=100) == 1
+    for part in ('training stopped: image ', 'it has become shorter', 'cannot evaluate the model',
+                 'l.safetensors is the model as it was after step '):
+        assert part in get('said').decode(), get('said').decode()[-1000:]
+    assert report('info', 'l.safetensors')['training']['epochs'] >= 1
+
+
+@check('the images are not written over')
+def _():
+    data = images('data.npy', 40, 16)
+    os.link('data.npy', 'hard.npy')
+    model('reference')
+    for out in ('data.npy', './data.npy', 'hard.npy'):
+        refuses('%s: expected another file than the images data.npy' % out, 'train', '--data', data, '--out',
+                out, *TINY)
+        refuses('%s: expected another file than the images data.npy' % out, 'calibrate', '--data', data,
+                '--out', out, '--model', model('reference'), '--force')
+
+
+def interrupted(error, path, count, *arguments):
+    """Standard output and stderr where the count-th read of a file fails."""
+    traced = ['strace', '-f', '-qq', '-o', 'trace', '-P', path, '-e', 'trace=read,pread64', '-e',
+              'inject=read,pread64:error=%s:when=%d' % (error, count), CAE, *map(str, arguments)]
+    done = subprocess.run(traced, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200,
+                          env=dict(os.environ, ASAN_OPTIONS='detect_leaks=0')) # which needs ptrace itself
+    assert b'(INJECTED)' in get('trace'), get('trace')
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@check('no image is lost to a signal, as on network file systems that are left by one')
+def _():
+    try:
+        if subprocess.run(['strace', '-qq', '-o', 'trace', '-e', 'trace=none', 'true'],
+                          stderr=subprocess.DEVNULL).returncode:
+            raise Skip('strace may not trace here')
+    except FileNotFoundError:
+        raise Skip('no strace')
+    os.mkdir('photos'), os.mkdir('cifar')
+    for i in range(3):
+        save('photos/%d.%s' % (i, ('png', 'jpg')[i % 2]), picture(40, 50, seed=i))
+    put('cifar/test_batch.bin', b''.join(bytes([i]) + picture(32, 32, 3, seed=i).transpose(2, 0, 1).tobytes()
+                                         for i in range(6)))
+    np.save('data.npy', np.stack([picture(16, 16, seed=i) for i in range(9)]))
+    for data, path, reads in (('photos', 'photos/0.png', 2), ('photos', 'photos/1.jpg', 3),
+                              ('cifar', 'cifar/test_batch.bin', 3), ('data.npy', 'data.npy', 1)):
+        asked = ['eval', '--model', model('reference'), '--data', data, '--threads', '1', '--crop', '24']
+        whole = cae(*asked)
+        for count in range(1, reads + 1):
+            assert interrupted('EINTR', path, count, *asked)[:2] == (0, whole), (path, count)
+            code, out, err = interrupted('EIO', path, count, *asked)
+            assert os.strerror(5) in err and (code == 1 or data == 'photos') and out != whole, (path, count, err)
+
+
 @check('the same model every time, with any number of threads; options do something')
 def _():
     data = images('data.npy', 40, 16)
@@ -1146,6 +1243,21 @@ def _():
                   'ready.safetensors', code=1, says='broken.png: ')
     assert said['failed'] == 1 and said['anomalies'] > 0 and len(said['files']) == 8
     cae('score', *['good/%d.png' % i for i in range(8)], '--model', 'ready.safetensors', code=3)
+
+
+@check('every map has a place of its own')
+def _():
+    for folder in ('a', 'b', 'maps'):
+        os.mkdir(folder)
+    a, b = save('a/1.png', picture(24, 24)), save('b/1.png', picture(24, 24, seed=2))
+    maps = ['--model', model('reference'), '--map', 'maps']
+    refuses(['a/1.png and b/1.png', 'names that differ'], 'score', a, b, *maps, code=2)
+    cae('score', a, *maps)
+    refuses(['maps/1.png.map.png: expected another place than that of the map of a/1.png'], 'score', a,
+            'maps/1.png.map.png', *maps)
+    put('a/1.png.map.png', get('a/1.png')) # a picture like others, in another place
+    cae('score', a, 'a/1.png.map.png', *maps)
+    assert sorted(os.listdir('maps')) == ['1.png.map.png', '1.png.map.png.map.png']
 
 
 @check('calibration that cannot be')
