@@ -1124,6 +1124,26 @@ START_TEST(a_place_beyond_the_batch_is_not_looked_at)
 }
 END_TEST
 
+/* The update of an epoch's last step is made when parameters are compared. */
+START_TEST(a_rank_that_mumbles_at_an_epoch_s_end_ends_the_group)
+{
+    struct liar liar = {.at = 5, .lie = 2};
+    struct shape shape = usual;
+    struct member m;
+
+    shape.batch = 150;
+    member_init(&m, &shape, 1);
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, "rank 1 of 2 is not heard of, or more than once");
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, "the group has lost a rank before: expected a new one");
+    member_free(&m);
+}
+END_TEST
+
 /* Of the file that rank 0 has read itself: it would be read, and written, beyond its end. */
 START_TEST(a_shared_file_is_as_long_as_it_is)
 {
@@ -1245,6 +1265,7 @@ int main(void)
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
     tcase_add_test(fail, an_update_that_went_wrong_is_taken_back_on_all);
     tcase_add_loop_test(fail, a_place_beyond_the_batch_is_not_looked_at, 0, 3);
+    tcase_add_test(fail, a_rank_that_mumbles_at_an_epoch_s_end_ends_the_group);
     tcase_add_test(fail, a_shared_file_is_as_long_as_it_is);
     tcase_add_test(fail, options_are_checked);
     tcase_add_test(fail, more_ranks_than_blocks_are_refused);
