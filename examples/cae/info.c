@@ -164,6 +164,21 @@ static void print_shape(const char *name, const struct facts *f, const int32_t s
            f->size[1]);
 }
 
+/* A stranger's words, without what a terminal would obey: C0, DEL, and C1 as UTF-8 has it. At least
+ * `width` bytes. */
+static void print_words(const char *text, int width)
+{
+    for (; *text; text++, width--) {
+        const unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
+        const bool later = c == 0xc2 && next >= 0x80 && next < 0xa0;
+
+        putchar((c < ' ' && c != '\n' && c != '\t') || c == 0x7f || later ? '?' : c);
+        text += later;
+    }
+    for (; width > 0; width--)
+        putchar(' ');
+}
+
 /* "name: value" for what is no object itself. */
 static void print_members(const char *title, json_t *object)
 {
@@ -176,8 +191,13 @@ static void print_members(const char *title, json_t *object)
     json_object_foreach(object, key, value) {
         char *text = json_is_string(value) ? NULL
                      : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        if (json_is_string(value) || text)
-            printf("  %-20s %s\n", key, text ? text : json_string_value(value));
+        if (json_is_string(value) || text) {
+            printf("  ");
+            print_words(key, 20);
+            printf(" ");
+            print_words(text ? text : json_string_value(value), 0);
+            printf("\n");
+        }
         free(text);
     }
 }
@@ -206,11 +226,16 @@ static void print_facts(const struct facts *f)
                kind_name(f->scorer.kind), (int)f->scorer.smoothing);
     else
         printf("%-16snone: cae calibrate finds one\n", "threshold");
-    printf("%-16slibcae %s\n", "written by", f->library[0] ? f->library : "unknown");
+    printf("%-16slibcae ", "written by");
+    print_words(f->library[0] ? f->library : "unknown", 0);
+    printf("\n");
     print_members("checkpoint", f->trainer);
     print_members("training", f->note);
-    if (!f->note && cae_model_note(f->model)[0])
-        printf("note\n%s\n", cae_model_note(f->model));
+    if (!f->note && cae_model_note(f->model)[0]) {
+        printf("note\n");
+        print_words(cae_model_note(f->model), 0);
+        printf("\n");
+    }
 }
 
 /* --- As JSON --------------------------------------------------------------------------------- */
