@@ -135,7 +135,10 @@ run_afl()
         [ ! -f "$input" ] || cp "$input" $build/afl/inputs/
     done
     for input in $build/afl/inputs/*; do
-        $build/bin/"$target" "$input" >"$log" 2>&1 || cp "$input" "$log" "$crashes/"
+        $build/bin/"$target" "$input" >"$log" 2>&1 || {
+            cp "$input" "$crashes/"
+            cp "$log" "$build/$target-input-failed.log"
+        }
     done
     cp "$corpus"/* $build/afl/inputs/ 2>/dev/null || :
     dictionary="-x tests/fuzz/libcae.dict"
