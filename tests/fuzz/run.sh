@@ -134,7 +134,7 @@ run_afl()
     for input in "$build/seeds/$target"/* "tests/fuzz/regressions/$target"/*; do
         [ ! -f "$input" ] || cp "$input" $build/afl/inputs/
     done
-    for input in $build/afl/inputs/*; do
+    for input in "$build"/afl/inputs/*; do
         $build/bin/"$target" "$input" >"$log" 2>&1 || {
             cp "$input" "$crashes/"
             cp "$log" "$build/$target-input-failed.log"
