@@ -134,7 +134,8 @@ cae_status cae__group_table(const cae_trainer *trainer, const float *row, size_t
     return CAE_OK;
 }
 
-cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value)
+cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value,
+                            int64_t limit)
 {
     enum { ROW = 1 + CAE__ROW_NUMBER };
     float row[ROW] = {1.0f};
@@ -142,7 +143,11 @@ cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t 
     const cae_status status = cae__group_table(trainer, row, ROW);
     *least = -1;
     for (int rank = 0; rank < trainer->group.options.ranks && status == CAE_OK; rank++) {
-        const int64_t other = (int64_t)cae__row_get(trainer->group.table + rank * ROW + 1) - 1;
+        const uint64_t said = cae__row_get(trainer->group.table + rank * ROW + 1);
+        if (said > (uint64_t)limit) /* nobody here could look there */
+            return cae__fail(trainer->handle.context, CAE_ERR_PEER,
+                             "rank %d speaks of place %" PRIu64 " of %" PRId64, rank, said, limit);
+        const int64_t other = (int64_t)said - 1;
         if (other >= 0 && (*least < 0 || other < *least))
             *least = other;
     }
@@ -303,9 +308,14 @@ cae_status cae__group_share(unsigned char **data, size_t *size, const cae_traine
         return status;
     const uint64_t bytes = cae__row_get(trainer->group.table + 1);
     float *floats = cae__alloc(context, SHARE, sizeof *floats);
+    if (giver && bytes != *size) /* others spoke in its row, and would be believed beyond its end */
+        status = cae__fail(context, CAE_ERR_PEER,
+                           "a file of %zu bytes is one of %" PRIu64 " in the sum", *size, bytes);
     if (!giver && bytes < SIZE_MAX)
         *data = cae__alloc(context, 1, (size_t)bytes + 1); /* + 1: may be empty */
-    status = cae__group_agree(trainer, floats && *data ? CAE_OK : cae__fail_memory(context));
+    if (status == CAE_OK && !(floats && *data))
+        status = cae__fail_memory(context);
+    status = cae__group_agree(trainer, status);
     *size = (size_t)bytes;
     for (size_t done = 0, length; done < *size && status == CAE_OK; done += length) {
         length = *size - done < 2 * SHARE ? *size - done : 2 * SHARE;

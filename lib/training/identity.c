@@ -231,8 +231,10 @@ cae_status cae__identity_of_parameters(cae_trainer *trainer)
     float row[1 + CAE__ROW_NUMBER] = {1.0f};
     cae__row_put(row + 1, hash_of_parameters(trainer));
     const cae_status status = cae__group_table(trainer, row, 1 + CAE__ROW_NUMBER);
-    if (status != CAE_OK)
+    if (status != CAE_OK) { /* the update is made, and whether others have it is not known */
+        trainer->group.broken = true;
         return status;
+    }
     for (int rank = 1; rank < trainer->group.options.ranks; rank++)
         if (memcmp(table + 1, table + (size_t)rank * (1 + CAE__ROW_NUMBER) + 1,
                    CAE__ROW_NUMBER * sizeof *table) != 0) {

@@ -474,7 +474,7 @@ static cae_status agree_on_bad_image(int64_t *image, const struct batch *batch)
         status = cae__dataset_explain(trainer->handle.context, trainer->dataset, unread);
     status = cae__group_agree(trainer, status);
     if (status == CAE_OK && trainer->group.joined)
-        status = cae__group_least(&place, trainer, place);
+        status = cae__group_least(&place, trainer, place, batch->count);
     if (status != CAE_OK)
         return status;
     *image = place < 0 ? -1 : cae__visit_at(trainer, batch->first + place).image;

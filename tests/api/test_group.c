@@ -1061,6 +1061,106 @@ START_TEST(an_update_that_went_wrong_is_taken_back_on_all)
 }
 END_TEST
 
+/* --- What a rank says is not to be believed ------------------------------------------------------- */
+
+/* In the place of another rank: it says what this one says, but for one number of a short table. */
+struct liar {
+    bool joined;
+    size_t at;
+    float lie;
+};
+
+static int32_t liar_sum(void *user, float *values, size_t count)
+{
+    enum { TABLE = 10 }; /* two rows: 1, and a number of 64 bits */
+    const struct liar *liar = user;
+
+    if (count == 1)
+        values[0] = 2;
+    else if (count == TABLE || (!liar->joined && count % 2 == 0))
+        memcpy(values + count / 2, values, count / 2 * sizeof *values);
+    if (count == TABLE)
+        values[liar->at] = liar->lie;
+    return 0;
+}
+
+static void join_liar(struct member *m, struct liar *liar)
+{
+    cae_group_options o;
+
+    ck_assert_int_eq(cae_group_options_init(&o, sizeof o), CAE_OK);
+    o.ranks = 2;
+    o.sum = liar_sum;
+    o.user = liar;
+    assert_ok(m->context, cae_trainer_join(m->trainer, &o));
+    liar->joined = true;
+}
+
+/* A look beyond the batch: undefined arithmetic with signs, or a shuffle that finds no end. */
+START_TEST(a_place_beyond_the_batch_is_not_looked_at)
+{
+    static const struct {
+        size_t at;
+        float lie;
+        const char *text;
+    } lies[] = {{9, 32768, "rank 1 speaks of place 9223372036854775809 of 64"},
+                {8, 65535, "rank 1 speaks of place 281470681743361 of 64"},
+                {6, 65, "rank 1 speaks of place 65 of 64"}};
+    struct liar liar = {.at = lies[_i].at, .lie = lies[_i].lie};
+    const cae_trainer_options o = training(&usual);
+    float *values = new_floats(150 * PIXELS);
+    struct member m;
+
+    for (int i = 0; i < 150; i++)
+        values[i * PIXELS] = NAN;
+    member_init(&m, &usual, 1);
+    member_remake(&m, values, 150, &o);
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, lies[_i].text);
+    free(values);
+    member_free(&m);
+}
+END_TEST
+
+/* The update of an epoch's last step is made when parameters are compared. */
+START_TEST(a_rank_that_mumbles_at_an_epoch_s_end_ends_the_group)
+{
+    struct liar liar = {.at = 5, .lie = 2};
+    struct shape shape = usual;
+    struct member m;
+
+    shape.batch = 150;
+    member_init(&m, &shape, 1);
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, "rank 1 of 2 is not heard of, or more than once");
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, "the group has lost a rank before: expected a new one");
+    member_free(&m);
+}
+END_TEST
+
+/* Of the file that rank 0 has read itself: it would be read, and written, beyond its end. */
+START_TEST(a_shared_file_is_as_long_as_it_is)
+{
+    struct liar liar = {.at = 2, .lie = 1};
+    struct member m;
+
+    member_init(&m, &usual, 1);
+    assert_ok(m.context, cae_trainer_save(m.trainer, in_directory("shared")));
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_resume(m.trainer, in_directory("shared")));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_ptr_nonnull(strstr(m.text, "bytes is one of"));
+    ck_assert_ptr_nonnull(strstr(m.text, "shared"));
+    member_free(&m);
+}
+END_TEST
+
 /* --- Refusals ------------------------------------------------------------------------------------ */
 
 START_TEST(options_are_checked)
@@ -1164,6 +1264,9 @@ int main(void)
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
     tcase_add_test(fail, an_update_that_went_wrong_is_taken_back_on_all);
+    tcase_add_loop_test(fail, a_place_beyond_the_batch_is_not_looked_at, 0, 3);
+    tcase_add_test(fail, a_rank_that_mumbles_at_an_epoch_s_end_ends_the_group);
+    tcase_add_test(fail, a_shared_file_is_as_long_as_it_is);
     tcase_add_test(fail, options_are_checked);
     tcase_add_test(fail, more_ranks_than_blocks_are_refused);
     return test_main(suite);

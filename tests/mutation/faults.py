@@ -250,6 +250,12 @@ fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed
 fault('group-stop', 'training/trainer.c', 'a request to stop is kept for ever',
       'atomic_store(&trainer->stop_requested, false);', ';', 'group')
 fault('group-parity', 'training/group.c', 'the last byte of an odd file is lost', 'size / 2 + size % 2', 'size / 2', 'group')
+fault('group-place', 'training/group.c', "another rank's place is looked at wherever it is", 'if (said > (uint64_t)limit)',
+      'if (limit < 0)', 'group')
+fault('group-size', 'training/group.c', "rank 0 believes others about its file's size", 'if (giver && bytes != *size)',
+      'if (giver && bytes < *size)', 'group')
+fault('identity-unheard', 'training/identity.c', 'a group goes on after an update that nobody could compare',
+      'is not known */\n        trainer->group.broken = true;', 'is not known */\n        trainer->group.broken = false;', 'group')
 fault('identity-last', 'training/identity.c', 'the last image is not looked at', 'last = d->count - 1, gaps', 'last = d->count - 2, gaps', 'group')
 fault('identity-drift', 'training/trainer.c', 'ranks that drift apart go on',
       'if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)',

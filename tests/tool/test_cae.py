@@ -432,6 +432,10 @@ def _():
         assert facts['note'] == note
         assert facts['training'] == (json.loads(note) if note[0] == '{' else None)
         assert shown in cae('info', 'noted.safetensors').decode(), note
+    for note, shown in (('a\x1b]0;b\x07c\u009bd', 'a?]0;b?c??d'), ('{"k\\u001b": "\\u001b[2J"}', '?[2J')):
+        helper('note', model('reference'), note, 'noted.safetensors') # nothing that a terminal would obey
+        shows = cae('info', 'noted.safetensors').decode()
+        assert shown in shows and not any(c in shows for c in '\x1b\x07\u009b'), note
 
 
 # --- cae denoise: bit for bit -----------------------------------------------------------------------
