@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""disk.py [--seconds S] [--build DIR | SAVER DENOISE]
+"""disk.py [--seconds S] [--build DIR | SAVER DENOISE CAE]
 
 Disks that are full or fail, directories that may not be written or go away, things that others laid in the
 way, limits, signals, and files that change while they are read. After each: the status and its text, the file
@@ -615,7 +615,7 @@ if __name__ == '__main__':
     parser.add_argument('--build')
     parser.add_argument('programs', nargs='*')
     given = parser.parse_args()
-    saver, denoise = build_of(given)
+    saver, denoise, cae = build_of(given)
     if not sys.platform.startswith('linux'):
         print('1..0 # SKIP mounts, strace and /proc are Linux')
         sys.exit(0)
