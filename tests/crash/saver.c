@@ -165,8 +165,12 @@ static cae_array *array_of(uint64_t seed)
     cae_array *array = NULL;
 
     must(cae_array_create(&array, context, CAE_TYPE_U8, shape, 3), "array");
-    for (size_t i = 0; i < cae_array_bytes(array); i++)
-        ((unsigned char *)cae_array_data(array))[i] = (unsigned char)(i * i * seed / 7);
+    for (size_t i = 0; i < cae_array_bytes(array); i++) { /* SplitMix64: a PNG of it is not small */
+        uint64_t z = (seed << 32) + i;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+        ((unsigned char *)cae_array_data(array))[i] = (unsigned char)(z >> 40);
+    }
     return array;
 }
 
