@@ -72,7 +72,8 @@ static bool denoise(struct result *result, const struct call *call, const struct
     float *y = NULL;
     bool good;
 
-    if (!may_write(call, in, out) || !picture_read(&picture, call, in))
+    if (!may_write(call, in, out) || !spares("model", call->settings.model, out) ||
+        !picture_read(&picture, call, in))
         return false;
     *result = (struct result){.channels = picture.channels, .type = picture.type};
     good = format_of(&format, call, out,
@@ -119,16 +120,11 @@ static bool report(const struct call *call, json_t *files, double fastest, bool 
 
 /* --- All pictures ---------------------------------------------------------------------------- */
 
-static bool names_differ(const struct call *call)
+static bool all_have_names(const struct call *call)
 {
-    for (int i = 0; i < call->count; i++) {
+    for (int i = 0; i < call->count; i++)
         if (is_standard(call->files[i]))
             return fail("-: expected files by name with --out, found standard input");
-        for (int j = 0; j < i; j++)
-            if (!strcmp(base_name(call->files[i]), base_name(call->files[j])))
-                return fail("%s and %s: expected names that differ, as both go into %s",
-                            call->files[j], call->files[i], call->settings.out);
-    }
     return true;
 }
 
@@ -139,7 +135,7 @@ static bool usage_is_right(const struct call *call)
     if (!call->settings.model)
         return fail("--model: expected a model file, found nothing");
     if (call->settings.out)
-        return names_differ(call);
+        return all_have_names(call) && names_differ(call, call->settings.out);
     if (call->count != 2)
         return fail("expected IN and OUT, or --out DIR and any number of files, found %d argument%s",
                     call->count, call->count == 1 ? "" : "s");

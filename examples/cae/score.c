@@ -101,7 +101,7 @@ static int run_calibrate(struct call *call)
         !needs(s->out, "out", "a file for the model with its threshold") ||
         !parse_extents(size, "crop", s->crop))
         return EXIT_USAGE;
-    if (may_write(call, s->model, s->out) && can_be_written(s->out) && open_model(call) &&
+    if (may_write(call, s->model, s->out) && spares("data", s->data, s->out) && can_be_written(s->out) && open_model(call) &&
         calibrate(call, &clean))
         code = EXIT_DONE;
     data_close(&clean);
@@ -317,7 +317,8 @@ static int run_score(struct call *call)
     struct judge judge = {.call = call};
     int32_t channels = 0;
 
-    if (!needs(call->settings.model, "model", "a model file"))
+    if (!needs(call->settings.model, "model", "a model file") ||
+        (call->settings.map && !names_differ(call, call->settings.map)))
         return EXIT_USAGE;
     if (!maps_can_be_written(call) || !open_model(call) || !is_ready(&judge))
         return EXIT_FAILED;

@@ -262,7 +262,7 @@ static int perform(struct training *t)
     const struct settings *s = &t->call->settings;
     int code = EXIT_FAILED;
 
-    if (can_be_written(s->out) && open_context(t->call) &&
+    if (spares("data", s->data, s->out) && can_be_written(s->out) && open_context(t->call) &&
         data_open_both(&t->train, &t->test, t->call) && set_up(t) && train(t) && finish(t) && report(t))
         code = EXIT_DONE;
     if (code == EXIT_DONE && t->progress.epoch < t->recipe.epochs) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANKS = 3, STOP_AT = 2 };
+enum { RANKS = 3, STOP_AT = 2, RESUME_AT = 3 };
 
 struct meeting;
 
@@ -31,7 +31,7 @@ struct meeting {
     pthread_cond_t changed;
     int ranks, arrived, recipe, source, threads, refuser;
     long sum, fails_at; /* which sum is going on; -1: none fails */
-    bool broken, stops;
+    bool broken, stops, resumes;
     size_t count;
     struct rank rank[RANKS];
 };
@@ -86,6 +86,15 @@ static int32_t meet(void *user, float *values, size_t count)
 
 /* --- A rank --------------------------------------------------------------------------------------- */
 
+/* To a file and back, which changes nothing. Only the first rank's path counts. */
+static cae_status save_and_go_on(const struct rank *r, cae_trainer *trainer)
+{
+    char path[PATH_ROOM];
+    const char *own = r->number ? "" : file_in(r->meeting->world, "group", path);
+    const cae_status status = cae_trainer_save(trainer, own);
+    return status == CAE_OK ? cae_trainer_resume(trainer, own) : status;
+}
+
 static cae_status train(struct rank *r, struct recipe *recipe)
 {
     const struct meeting *m = r->meeting;
@@ -103,6 +112,8 @@ static cae_status train(struct rank *r, struct recipe *recipe)
             cae_trainer_request_stop(recipe->trainer);
         status = cae_trainer_step(&progress, recipe->trainer);
         r->steps += status == CAE_OK;
+        if (status == CAE_OK && m->resumes && r->steps == RESUME_AT)
+            status = save_and_go_on(r, recipe->trainer);
     }
     return status;
 }
@@ -166,8 +177,9 @@ void train_as_group(struct world *w)
     m.ranks = m.recipe != 1 && m.recipe != 2 && m.recipe != 7 && pick(w, 2) ? 3 : 2; /* a block for each */
     m.threads = 1 + pick(w, 2);
     m.stops = pick(w, 4) == 0;
+    m.resumes = pick(w, 2);
     if (pick(w, 4) == 0)
-        m.fails_at = pick(w, 12);
+        m.fails_at = pick(w, 24);
     if (w->heap.refuse_every && pick(w, 2))
         m.refuser = pick(w, m.ranks);
     pthread_mutex_init(&m.lock, NULL);
