@@ -170,10 +170,7 @@ class Trainer:
             self.own, self.reference, self.seconds = like.own, like.reference, like.seconds
         else:
             self.reference = self.make(scratch, 'reference-' + self.batch, self.own, 1)
-            began = time.monotonic()
-            run(self.command(os.path.join(scratch, 'timed')))
-            self.seconds = time.monotonic() - began
-            shutil.rmtree(os.path.join(scratch, 'timed'))
+            self.seconds = self.took
         if over_older:  # which stopped at the very step of the new run's first checkpoint
             self.older_directory = self.make(scratch, 'older', self.older, 2, 1)
             self.older_reference = self.make(scratch, 'older-reference', {}, 2)
@@ -182,7 +179,9 @@ class Trainer:
         """A whole run, and the checkpoint of each of its epochs."""
         directory = os.path.join(scratch, name)
         for epochs in range(1, (most or self.epochs) + 1):
+            began = time.monotonic()
             run(self.command(directory, seed, epochs))
+            self.took = time.monotonic() - began
             states[digest(os.path.join(directory, 'checkpoint.safetensors'))] = epochs
         return directory
 
@@ -270,7 +269,7 @@ class Trainer:
 class StreamingTrainer(Trainer):
     """More than a MiB of images, of which it may hold one; shuffled in a window; averaged."""
     name = 'denoise on images that stay in files'
-    batch, batches = '80', (150, 250)
+    batch, batches, epochs = '69', (145, 200), 2
     options = ('--memory', '1', '--shuffle-window', '100', '--preset', 'compress')
 
     def make(self, scratch, name, states, seed, most=None):
@@ -280,6 +279,7 @@ class StreamingTrainer(Trainer):
         seen = []
         while len(seen) < self.epochs:  # once more, if it was too fast
             shutil.rmtree(directory, ignore_errors=True)
+            began = time.monotonic()
             process = subprocess.Popen(self.command(directory, seed), env=ENV, stdin=subprocess.DEVNULL)
             seen, inode = [], None
             while process.poll() is None:
@@ -291,6 +291,7 @@ class StreamingTrainer(Trainer):
                 except FileNotFoundError:
                     pass
                 time.sleep(0.001)
+            self.took = time.monotonic() - began
             require(process.returncode == 0, 'an undisturbed run failed')
         require(len(seen) == self.epochs, 'more checkpoints than epochs')
         states.update((state, 1 + at) for at, state in enumerate(seen))
@@ -611,7 +612,7 @@ def main():
         targets = [Saver(saver_program, scratch), Streamer(saver_program, scratch), Writer(saver_program, scratch),
                    fresh, Trainer(denoise, scratch, True, fresh), StreamingTrainer(denoise, scratch, False),
                    *tools(tool, scratch)]
-        shares = (8 / 32, *5 * [4 / 32], *4 * [1 / 32])
+        shares = (8 / 24, 2 / 24, 2 / 24, 3 / 24, 3 / 24, 2 / 24, *4 * [1 / 24])
         for target, share in zip(targets, shares):
             kills = max(1, round(options.kills * share))
             check('%s, killed at random moments' % target.name,
