@@ -96,12 +96,12 @@ static bool new_array(struct world *w, cae_array **out, int32_t type, const int6
 {
     if (!good(w, cae_array_create(out, w->context, type, shape, rank), CAE_OK, "cae_array_create"))
         return false;
-    const size_t bytes = cae_array_bytes(*out);
-    void *data = cae_array_data(*out);
+    const size_t size = cae_array_bytes(*out);
+    unsigned char *bytes = cae_array_data(*out);
     if (type == CAE_TYPE_F32)
-        fill(next_random(&w->tenant->random), data, bytes / sizeof(float));
-    for (size_t i = 0; i < bytes && type != CAE_TYPE_F32; i++)
-        ((unsigned char *)data)[i] = (unsigned char)next_random(&w->tenant->random);
+        fill(next_random(&w->tenant->random), cae_array_data(*out), size / sizeof(float));
+    for (size_t i = 0; i < size && type != CAE_TYPE_F32; i++)
+        bytes[i] = (unsigned char)next_random(&w->tenant->random);
     return true;
 }
 
