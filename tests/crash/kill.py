@@ -62,6 +62,7 @@ class Saver:
     """saver.c: a checkpoint after every step, each state known beforehand."""
     name = 'a program that saves after every step'
     mode = 'train'
+    ends_at_once = False
     steps = 24
 
     def __init__(self, program, scratch):
@@ -154,9 +155,9 @@ def cifar10(directory, batches):
 class Trainer:
     """denoise on a few images: checkpoint and log after every epoch, then model, figures, pictures."""
     name = 'denoise'
+    ends_at_once = False
     epochs = 3
     step_columns = 4  # of log.csv; the fifth is the speed
-
     batch, batches = '8', (40,)  # images of a step, and of each file
     options = ()
 
@@ -302,8 +303,8 @@ class Tool:
     """cae writes one file, at the end, over an older one: it is the one or the other. Names are relative,
     as a model's note has the command."""
 
-    def __init__(self, program, scratch, verb, out, words, like=None, changes_input=False):
-        self.changes_input = changes_input  # so that once more makes something else of it
+    def __init__(self, program, scratch, verb, out, words, like=None, ends_at_once=False):
+        self.ends_at_once = ends_at_once  # as its input is its output: once more makes something else of it
         self.name, self.program, self.verb, self.out = 'cae ' + verb, program, verb, out
         self.data = cifar10(os.path.join(scratch, 'data-8'), (40,))
         self.words = [word.replace('DATA', self.data) for word in words]
@@ -339,7 +340,7 @@ class Tool:
         return int(new)
 
     def finish(self, directory):
-        if not (self.changes_input and self.check(directory)):
+        if not (self.ends_at_once and self.check(directory)):
             run(self.command(directory))
         require(self.check(directory) == 1, 'run once more, it writes other bytes')
 
@@ -438,7 +439,7 @@ def random_kills(target, scratch, kills, rng):
         else:
             count.ended += 1
             progress = None
-        if progress is None or rng.random() < 0.2:
+        if progress is None or target.ends_at_once and progress or rng.random() < 0.2:
             shutil.rmtree(directory, ignore_errors=True)
             directory = None
     if directory:
