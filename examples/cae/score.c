@@ -101,8 +101,8 @@ static int run_calibrate(struct call *call)
         !needs(s->out, "out", "a file for the model with its threshold") ||
         !parse_extents(size, "crop", s->crop))
         return EXIT_USAGE;
-    if (may_write(call, s->model, s->out) && spares_data(call, s->out) && can_be_written(s->out) && open_model(call) &&
-        calibrate(call, &clean))
+    if (may_write(call, s->model, s->out) && spares("data", s->data, s->out) && can_be_written(s->out) &&
+        open_model(call) && calibrate(call, &clean))
         code = EXIT_DONE;
     data_close(&clean);
     return code;

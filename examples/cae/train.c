@@ -277,7 +277,7 @@ static int perform(struct training *t)
     const struct settings *s = &t->call->settings;
     int code = EXIT_FAILED;
 
-    if (spares_data(t->call, s->out) && can_be_written(s->out) && open_context(t->call) &&
+    if (spares("data", s->data, s->out) && can_be_written(s->out) && open_context(t->call) &&
         data_open_both(&t->train, &t->test, t->call) && set_up(t)) {
         if (train(t))
             code = finish(t) && t->evaluated && report(t) ? EXIT_DONE : EXIT_FAILED;

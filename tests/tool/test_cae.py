@@ -712,6 +712,40 @@ def _():
     assert os.path.islink('soft.png') and get('a.png') == get('b.png') != get('hard.png')
 
 
+@check('what is read beside the input stays, with --force too')
+def _():
+    path = save('a.png', picture(20, 20))
+    helper('make', 'reference', 'm.npy')  # a model by any name
+    for verb, file in (('denoise', path), ('encode', path), ('decode', 'z.npy')):
+        if verb == 'decode':
+            cae('encode', path, file, '--model', 'm.npy')
+        refuses('m.npy: expected another file than that of --model', verb, file, 'm.npy', '--model', 'm.npy',
+                '--force')
+    os.makedirs('photos/inner')
+    for name in ('photos/a.png', 'photos/inner/b.PNG'):
+        save(name, picture(40, 40))
+    images('good.npy', 12, 24)
+    os.symlink('photos', 'link')
+    for verb, more in (('train', ()), ('calibrate', ('--model', 'm.npy', '--force'))):
+        refuses('good.npy: expected another file than that of --data', verb, '--data', 'good.npy', '--out',
+                './good.npy', *more)
+        for out in ('photos/a.png', 'link/inner/b.PNG'):
+            refuses(out + ': expected a name of its own, found one of the images in photos', verb, '--data',
+                    'photos', '--crop', '24', '--out', out, *more)
+    cae('calibrate', '--model', 'm.npy', '--data', 'photos', '--crop', '24', '--out', 'photos/m.safetensors')
+    cae('calibrate', '--model', 'm.npy', '--data', 'photos', '--crop', '24', '--out', 'photos/m.safetensors')
+
+
+@check('maps of two pictures do not share a name')
+def _():
+    for folder in ('one', 'two', 'maps'):
+        os.mkdir(folder)
+    a, b = save('one/a.png', picture(20, 20)), save('two/a.png', picture(20, 20, seed=2))
+    refuses(['one/a.png and two/a.png', 'names that differ', 'maps'], 'score', a, b, '--model', model('reference'),
+            '--map', 'maps', code=2)
+    cae('score', a, b, '--model', model('reference'))
+
+
 @check('the input is untouched whatever goes wrong')
 def _():
     path = save('a.png', picture(64, 64))
@@ -1038,9 +1072,9 @@ def _():
     os.link('data.npy', 'hard.npy')
     model('reference')
     for out in ('data.npy', './data.npy', 'hard.npy'):
-        refuses('%s: expected another file than the images data.npy' % out, 'train', '--data', data, '--out',
+        refuses('%s: expected another file than that of --data' % out, 'train', '--data', data, '--out',
                 out, *TINY)
-        refuses('%s: expected another file than the images data.npy' % out, 'calibrate', '--data', data,
+        refuses('%s: expected another file than that of --data' % out, 'calibrate', '--data', data,
                 '--out', out, '--model', model('reference'), '--force')
 
 
