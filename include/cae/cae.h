@@ -856,8 +856,8 @@ void cae_trainer_destroy(cae_trainer *trainer);
  * and if it was this trainer's last update that led there, it is taken back with everything it
  * changed: cae_trainer_progress tells where that is. Model, optimizer and trainer may be saved, or
  * continued at another rate. In a group collective, see cae_trainer_join: CAE_ERR_PEER when another
- * rank failed, with nothing updated anywhere, but for that of ranks whose parameters were found to
- * differ at the end of an epoch, which ends the group. */
+ * rank failed, with nothing updated anywhere; and when the ranks' parameters are found to differ at
+ * the end of an epoch, which ends the group. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
 /** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL.

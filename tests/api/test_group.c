@@ -696,6 +696,28 @@ static void join_twice_as_rank_1(void *user, int rank)
     note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
 }
 
+static void join_with_an_unknown_reduction_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    const cae_group_options options = ranks_options(&g->ranks, rank, rank == 1 ? 2 : 0);
+
+    note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
+}
+
+/* Its rank, ranks and sum are usable: the others must not wait for it. */
+START_TEST(an_unknown_reduction_on_one_rank_is_heard_of_on_all)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    ranks_run(&g.ranks, join_with_an_unknown_reduction_on_rank_1, &g);
+    all_failed(&g, 1, CAE_ERR_OPTIONS, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "reduction is 2"));
+    RUN(&g, join_one);
+    group_free(&g);
+}
+END_TEST
+
 START_TEST(groups_that_are_set_up_wrongly_are_refused)
 {
     struct group g;
@@ -837,6 +859,41 @@ START_TEST(a_rank_that_is_gone_ends_the_group)
     for (int i = 0; i < 3; i++) /* what was learned is there */
         assert_same_models(g.member[0].model, g.member[i].model, "ranks that are left");
     group_free(&g);
+}
+END_TEST
+
+/* In the look at the parameters that ends an epoch: the call fails, so its step is not taken. */
+START_TEST(a_rank_that_is_gone_at_an_epoch_s_end_leaves_the_step_before)
+{
+    struct shape shape = usual;
+    cae_progress progress;
+    struct group g;
+
+    shape.images = 128; /* two steps */
+    for (int native = 0; native <= 1; native++) {
+        group_init(&g, 3, &shape, native);
+        RUN(&g, join_one);
+        g.steps = 1;
+        RUN(&g, step_one);
+        struct bytes before = group_state(&g);
+        g.ranks.patience = 0.2;
+        g.ranks.rank[1].sums_left = 1;
+        ranks_run(&g.ranks, step_one, &g);
+        all_failed(&g, -1, CAE_ERR_PEER, "when one is gone");
+        for (int i = 0; i < 3; i++) {
+            struct member *m = &g.member[i];
+            cae_model *kept = NULL;
+            ck_assert_int_eq(cae_progress_init(&progress, sizeof progress), CAE_OK);
+            assert_ok(m->context, cae_trainer_progress(&progress, m->trainer));
+            ck_assert_int_eq(progress.step, 1);
+            ck_assert_int_eq(progress.epoch, 0);
+            assert_ok(m->context, cae_model_load_memory(&kept, m->context, before.data, before.size));
+            assert_same_models(kept, m->model, "of the step before");
+            cae_model_destroy(kept);
+        }
+        bytes_free(&before);
+        group_free(&g);
+    }
 }
 END_TEST
 
@@ -1088,6 +1145,7 @@ START_TEST(options_are_checked)
         assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
         assert_says(m.context, "counted from 0");
     }
+    ranks.patience = 0.05; /* the other rank, which does not come, would be told */
     for (int32_t reduction = -1; reduction <= 2; reduction += 3) {
         o = ranks_options(&ranks, 0, reduction);
         assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
@@ -1153,6 +1211,7 @@ int main(void)
     tcase_add_loop_test(differ, ranks_that_differ_are_refused, 0, COUNT(differences));
     tcase_add_test(differ, contexts_that_compute_otherwise_are_refused);
     tcase_add_test(differ, groups_that_are_set_up_wrongly_are_refused);
+    tcase_add_test(differ, an_unknown_reduction_on_one_rank_is_heard_of_on_all);
     tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
@@ -1161,6 +1220,7 @@ int main(void)
     tcase_add_test(fail, what_was_done_alone_stays_done);
     tcase_add_test(fail, losses_beyond_floats_pass);
     tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
+    tcase_add_test(fail, a_rank_that_is_gone_at_an_epoch_s_end_leaves_the_step_before);
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
     tcase_add_test(fail, an_update_that_went_wrong_is_taken_back_on_all);
