@@ -330,12 +330,23 @@ go_on() {
 }
 
 options='--data data --batch 12 --threads 1'
-for signal in INT TERM; do
+
+# unheard COMMAND...: its messages go into a pipe that nobody reads from.
+unheard() {
+    { "$@" 2>&1 >/dev/null; echo $? >code; } | true
+    [ "$(cat code)" -eq 0 ] || { echo "exit code $(cat code)"; return 1; }
+}
+check 'a training that nobody listens to' unheard "$denoise" $options --epochs 3 --out unheard
+check 'comes to its end' test -s unheard/report.html
+check 'a table that nobody reads' exits 1 'standard output' sh -c '"$@" >&-' sh "$denoise" $options \
+    --epochs 2 --out closed
+
+for signal in INT TERM HUP; do
     if ! sh -c "trap 'exit 0' $signal; kill -s $signal \$\$; exit 1"; then
         skip "SIG$signal saves" 'whoever runs this has had the signal ignored'
         continue
     fi
-    [ $signal = INT ] && code=130 || code=143
+    case $signal in INT) code=130 ;; TERM) code=143 ;; *) code=129 ;; esac
     out="it's stopped by $signal"
     check "SIG$signal saves and says how to go on" exits $code '--resume' \
         interrupted $signal "$denoise" $options --epochs 1000000 --out "$out"

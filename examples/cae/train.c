@@ -328,7 +328,7 @@ const struct command command_train = {
         "  Ctrl-C finishes the step and saves the model as it is; a second one ends at once.\n"
         "\n"
         "EXIT STATUS\n"
-        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
+        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated, 129 hung up.\n"
         "\n"
         "EXAMPLES\n"
         "  cae train --data cifar-10-batches-bin --out denoiser.safetensors\n"
