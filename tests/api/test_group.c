@@ -976,6 +976,43 @@ START_TEST(what_one_rank_refuses_ends_the_call_on_all)
 }
 END_TEST
 
+/* Whichever request for memory is refused on one rank, the calls end on all, and the group goes on. */
+START_TEST(no_rank_waits_for_one_without_memory)
+{
+    static void (*const calls[])(void *user, int rank) = {join_one, step_one, save_one, resume_one};
+    const int who = _i % 2, native = _i / 2;
+    struct group g;
+
+    group_init(&g, 3, &usual, native);
+    g.steps = 1;
+    g.path = in_directory("checkpoint");
+    for (int i = 0; i < COUNT(calls); i++) {
+        long refused = 0;
+        for (bool failed = true; failed; refused += failed) {
+            if (calls[i] == step_one) { /* which needs memory for more threads alone */
+                const int32_t threads = cae_context_threads(g.member[who].context);
+                assert_ok(g.member[who].context,
+                          cae_context_set_threads(g.member[who].context, threads + !refused));
+            }
+            heap_fail(&g.member[who].heap, refused, true);
+            ranks_run(&g.ranks, calls[i], &g);
+            failed = g.member[who].status != CAE_OK;
+            heap_fail(&g.member[who].heap, -1, false);
+            ck_assert_msg(!g.ranks.broken, "call %d, request %ld: somebody was waited for", i, refused);
+            if (failed)
+                all_failed(&g, who, CAE_ERR_MEMORY, who == 0 ? "rank 0 failed" : "rank 1 failed");
+            else
+                all_ok(&g, "with memory");
+        }
+        ck_assert_msg(refused > 0 || calls[i] == step_one || (calls[i] == save_one && who != 0),
+                      "call %d needs no memory", i);
+    }
+    struct bytes state = group_state(&g);
+    bytes_free(&state);
+    group_free(&g);
+}
+END_TEST
+
 /* Whichever request is refused on one rank: nobody has taken anything over. */
 START_TEST(a_resume_that_fails_on_one_rank_changes_none)
 {
@@ -1216,6 +1253,7 @@ int main(void)
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
     tcase_add_test(fail, what_one_rank_refuses_ends_the_call_on_all);
+    tcase_add_loop_test(fail, no_rank_waits_for_one_without_memory, 0, 4);
     tcase_add_test(fail, a_resume_that_fails_on_one_rank_changes_none);
     tcase_add_test(fail, what_was_done_alone_stays_done);
     tcase_add_test(fail, losses_beyond_floats_pass);
