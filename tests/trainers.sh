@@ -268,9 +268,16 @@ if mount -t tmpfs -o size=512k tmpfs disk 2>/dev/null; then
     cat /dev/zero >disk/filler 2>/dev/null
     check 'a full disk' survives disk "$denoise" $tiny --seed 2 --epochs 2 --out disk
     check 'a full disk says so' grep -qi 'space' stderr
+    rm disk/filler
+    # events are written in the middle of an epoch when there is a MiB of them
+    check 'a full disk for TensorBoard' exits 1 'space' "$denoise" --batch 1 --limit 14000 \
+        --threads 1 --quiet --epochs 2 --out told --tensorboard disk
+    check 'loses no step' test "$(tail -n 1 told/log.csv | cut -d, -f1)" -gt 10000
+    check 'which the checkpoint has' grep -aq '"step\\*":1[0-9]\{4\},' told/checkpoint.safetensors
 else
     skip 'a full disk' 'cannot mount a small one'
     skip 'a full disk says so' 'cannot mount a small one'
+    skip 'a full disk for TensorBoard' 'cannot mount a small one'
 fi
 
 # --- Going on where it stopped --------------------------------------------------------------------
