@@ -150,7 +150,6 @@ static bool train(struct training *t)
     interrupt_begin();
     while (good && t->progress.epoch < t->recipe.epochs && !interrupt_signal())
         good = take_step(t, &progress);
-    interrupt_end();
     progress_end(&progress);
     return good;
 }
@@ -207,7 +206,7 @@ static json_t *describe(const struct training *t)
     return all;
 }
 
-static bool add_note(const struct training *t)
+static void add_note(const struct training *t)
 {
     json_t *all = describe(t);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
@@ -217,7 +216,6 @@ static bool add_note(const struct training *t)
         say("the model is saved without a note of its training");
     free(text);
     json_decref(all);
-    return true;
 }
 
 static bool report(const struct training *t)
@@ -241,18 +239,24 @@ static bool report(const struct training *t)
     return output_report(all, false);
 }
 
-/* An interrupted training is saved, too. */
+/* An interrupted training is saved, too, and one whose quality cannot be measured. */
 static bool finish(struct training *t)
 {
     const char *out = t->call->settings.out;
     cae_status status = cae_trainer_average(&t->learned, t->trainer);
+    bool measured;
 
     if (status)
         return fail_status(t->call->context, status, "cannot take the model");
-    if (!quality_measure(&t->quality, t->call, t->learned, &t->test, t->sigma) || !add_note(t))
-        return false;
+    measured = quality_measure(&t->quality, t->call, t->learned, &t->test, t->sigma);
+    if (measured)
+        add_note(t);
     status = cae_model_save(t->learned, out);
-    return !status || fail_file(t->call->context, status, out);
+    if (status)
+        return fail_file(t->call->context, status, out);
+    if (!measured)
+        say("%s is the model all the same, without a note of its training", out);
+    return measured;
 }
 
 /* --- cae train ------------------------------------------------------------------------------- */
@@ -263,8 +267,11 @@ static int perform(struct training *t)
     int code = EXIT_FAILED;
 
     if (can_be_written(s->out) && open_context(t->call) &&
-        data_open_both(&t->train, &t->test, t->call) && set_up(t) && train(t) && finish(t) && report(t))
-        code = EXIT_DONE;
+        data_open_both(&t->train, &t->test, t->call) && set_up(t)) {
+        const bool saved = train(t) && finish(t);
+        interrupt_end();                              /* a terminal that goes away says so more than once */
+        code = saved && report(t) ? EXIT_DONE : EXIT_FAILED;
+    }
     if (code == EXIT_DONE && t->progress.epoch < t->recipe.epochs) {
         say("interrupted after step %" PRId64 ": %s is the model as it was then", t->progress.step,
             s->out);

@@ -215,10 +215,12 @@ enum outcome train(struct run *run)
     progress.ranks = run->group.ranks;
     interrupt_begin();
     outcome = take_steps(run, &progress);
-    interrupt_end();
     progress_end(&progress);
 
-    if (outcome == FAILED || !save_model(run))
+    if (outcome != FAILED && !save_model(run))
+        outcome = FAILED;
+    interrupt_end();
+    if (outcome == FAILED)
         return FAILED;
     if (outcome == INTERRUPTED && is_writer(run))
         tell_how_to_resume(run);
