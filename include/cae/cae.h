@@ -875,7 +875,8 @@ int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 
 /** The gradient of this trainer's last step for a named parameter tensor, after clipping; zeros
- * before the first. `count` must be its number of elements. */
+ * before the first. After a step that failed it is what that step had come to, such as the values
+ * that are not finite. `count` must be its number of elements. */
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 

@@ -613,6 +613,21 @@ static void further_on(struct member *m)
     assert_ok(m->context, cae_trainer_step(NULL, m->trainer));
 }
 
+/* As a file says: the epoch draws images and noise, whatever the steps were. */
+static void other_epoch(struct member *m)
+{
+    struct bytes file = state_of(m->trainer, m->context, "epoch");
+    static const char from[] = "\\\"epoch\\\":0";
+    size_t at = 0;
+
+    while (memcmp(file.data + at, from, sizeof from - 1) != 0)
+        ck_assert_uint_lt(++at + sizeof from, file.size);
+    file.data[at + sizeof from - 2] = '7';
+    write_file(in_directory("epoch"), file.data, file.size);
+    assert_ok(m->context, cae_trainer_resume(m->trainer, in_directory("epoch")));
+    bytes_free(&file);
+}
+
 static const struct {
     void (*change)(struct member *m);
     const char *says;
@@ -626,6 +641,7 @@ static const struct {
     {other_first_pixel, "other pixels than rank 0"},
     {other_last_pixel, "other pixels than rank 0"},
     {further_on, "rank 1"},
+    {other_epoch, "epochs completed is 7, on rank 0 0"},
 };
 
 START_TEST(ranks_that_differ_are_refused)

@@ -293,6 +293,8 @@ fault('epoch-stop', 'training/trainer.c', "a callback's own step hides a request
       'taken.stop || trainer->progress.stop', 'trainer->progress.stop', 'trainer')
 fault('checkpoint-below-zero', 'training/checkpoint.c', 'losses below 0 by rounding cannot be resumed',
       'cae__is_not_negative(fabs(loss_sum))', 'cae__is_not_negative(loss_sum)', 'boundaries')
+fault('group-epoch', 'training/identity.c', 'ranks in other epochs are not noticed',
+      '(uint64_t)trainer->now.epoch,', '0,', 'group')
 fault('group-reduction', 'training/group.c', 'an unknown reduction is not told to the others',
       'return tell(trainer, &o, status);', 'return status;', 'group')
 fault('checkpoint-average', 'training/checkpoint.c', 'the average in a file is not taken over',
