@@ -153,7 +153,6 @@ static bool train(struct training *t)
     interrupt_begin();
     while (good && t->progress.epoch < t->recipe.epochs && !interrupt_signal())
         good = take_step(t, &progress);
-    interrupt_end();
     progress_end(&progress);
     return good;
 }
@@ -279,9 +278,12 @@ static int perform(struct training *t)
 
     if (spares("data", s->data, s->out) && can_be_written(s->out) && open_context(t->call) &&
         data_open_both(&t->train, &t->test, t->call) && set_up(t)) {
-        if (train(t))
-            code = finish(t) && t->evaluated && report(t) ? EXIT_DONE : EXIT_FAILED;
-        else if (t->unread && t->progress.step > 0 && finish(t))
+        const bool trained = train(t), some = trained || (t->unread && t->progress.step > 0);
+        const bool saved = some && finish(t);
+        interrupt_end(); /* a terminal that goes away says so more than once */
+        if (trained)
+            code = saved && t->evaluated && report(t) ? EXIT_DONE : EXIT_FAILED;
+        else if (saved)
             say("%s is the model as it was after step %" PRId64, s->out, t->progress.step);
     }
     if (code == EXIT_DONE && t->progress.epoch < t->recipe.epochs) {
@@ -348,7 +350,7 @@ const struct command command_train = {
         "  Ctrl-C finishes the step and saves the model as it is; a second one ends at once.\n"
         "\n"
         "EXIT STATUS\n"
-        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
+        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated, 129 hung up.\n"
         "\n"
         "EXAMPLES\n"
         "  cae train --data cifar-10-batches-bin --out denoiser.safetensors\n"

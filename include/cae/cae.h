@@ -857,8 +857,8 @@ void cae_trainer_destroy(cae_trainer *trainer);
  * and if it was this trainer's last update that led there, it is taken back with everything it
  * changed: cae_trainer_progress tells where that is. Model, optimizer and trainer may be saved, or
  * continued at another rate. In a group collective, see cae_trainer_join: CAE_ERR_PEER when another
- * rank failed, with nothing updated anywhere, but for that of ranks whose parameters were found to
- * differ at the end of an epoch, or could not be compared then, which ends the group. */
+ * rank failed, with nothing updated anywhere; and when the ranks' parameters are found to differ at
+ * the end of an epoch, which ends the group. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
 /** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL.
@@ -876,7 +876,8 @@ int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 
 /** The gradient of this trainer's last step for a named parameter tensor, after clipping; zeros
- * before the first. `count` must be its number of elements. */
+ * before the first. After a step that failed it is what that step had come to, such as the values
+ * that are not finite. `count` must be its number of elements. */
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 

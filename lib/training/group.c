@@ -327,19 +327,28 @@ cae_status cae__group_share(unsigned char **data, size_t *size, const cae_traine
 
 /* --- Joining ---------------------------------------------------------------------------------- */
 
-static cae_status check_options(const cae_context *context, const cae_group_options *o)
+/* Without these the other ranks cannot be told anything. */
+static cae_status check_place(const cae_context *context, const cae_group_options *o)
 {
     if (o->ranks < 1 || o->ranks > MOST_RANKS || o->rank < 0 || o->rank >= o->ranks)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "rank %d of %d, expected 1 to %d ranks, counted from 0", (int)o->rank,
                          (int)o->ranks, (int)MOST_RANKS);
+    if (!o->sum && o->ranks > 1)
+        return cae__fail(context, CAE_ERR_OPTIONS, "sum is NULL, expected what connects %d ranks",
+                         (int)o->ranks);
+    return CAE_OK;
+}
+
+static cae_status check_rest(const cae_trainer *trainer, const cae_group_options *o)
+{
+    const cae_context *context = trainer->handle.context;
+    if (trainer->group.joined)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "the trainer has joined a group before");
     if (o->reduction < CAE_REDUCTION_DETERMINISTIC || o->reduction > CAE_REDUCTION_NATIVE)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "reduction is %d, expected CAE_REDUCTION_DETERMINISTIC or _NATIVE",
                          (int)o->reduction);
-    if (!o->sum && o->ranks > 1)
-        return cae__fail(context, CAE_ERR_OPTIONS, "sum is NULL, expected what connects %d ranks",
-                         (int)o->ranks);
     return CAE_OK;
 }
 
@@ -388,16 +397,19 @@ static cae_status join(cae_trainer *trainer)
     return status;
 }
 
-/* The ranks that are about to join hear that this one cannot. */
+/* The ranks that are about to join hear that this one cannot; why is what its own text says, whatever
+ * comes of that. */
 static cae_status tell(cae_trainer *trainer, const cae_group_options *options, cae_status mine)
 {
     const struct cae__group kept = trainer->group;
+    char text[sizeof trainer->handle.context->error];
     float present = 1.0f; /* count_ranks, on the others */
+    memcpy(text, trainer->handle.context->error, sizeof text);
     trainer->group = (struct cae__group){.options = *options, .joined = true};
     if (sum(trainer, &present, 1) == CAE_OK)
-        mine = cae__group_agree(trainer, mine);
+        cae__group_agree(trainer, mine);
     trainer->group = kept;
-    return mine;
+    return cae__fail(trainer->handle.context, mine, "%s", text);
 }
 
 cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *options)
@@ -408,12 +420,12 @@ cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *optio
     cae_group_options o = defaults;
     cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_group_options");
     if (status == CAE_OK)
-        status = check_options(context, &o);
+        status = check_place(context, &o);
     if (status != CAE_OK)
         return status;
-    if (trainer->group.joined)
-        return tell(trainer, &o,
-                    cae__fail(context, CAE_ERR_ARGUMENT, "the trainer has joined a group before"));
+    status = check_rest(trainer, &o);
+    if (status != CAE_OK)
+        return tell(trainer, &o, status);
     trainer->group = (struct cae__group){.options = o, .joined = true};
     status = join(trainer);
     if (status != CAE_OK)

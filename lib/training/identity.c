@@ -130,6 +130,7 @@ static const struct {
     {"data range", PLAIN},
     {"pixels", HASH},
     {"steps taken", PLAIN},
+    {"epochs completed", PLAIN},
     {"place in the epoch", PLAIN},
 };
 
@@ -178,6 +179,7 @@ cae_status cae__identity(float *row, const cae_trainer *trainer)
         (uint64_t)cae_dataset_range(d),
         pixels,
         (uint64_t)trainer->now.step,
+        (uint64_t)trainer->now.epoch,
         (uint64_t)trainer->now.position,
     };
     for (int i = 0; i < COUNT; i++)

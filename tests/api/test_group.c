@@ -613,6 +613,21 @@ static void further_on(struct member *m)
     assert_ok(m->context, cae_trainer_step(NULL, m->trainer));
 }
 
+/* As a file says: the epoch draws images and noise, whatever the steps were. */
+static void other_epoch(struct member *m)
+{
+    struct bytes file = state_of(m->trainer, m->context, "epoch");
+    static const char from[] = "\\\"epoch\\\":0";
+    size_t at = 0;
+
+    while (memcmp(file.data + at, from, sizeof from - 1) != 0)
+        ck_assert_uint_lt(++at + sizeof from, file.size);
+    file.data[at + sizeof from - 2] = '7';
+    write_file(in_directory("epoch"), file.data, file.size);
+    assert_ok(m->context, cae_trainer_resume(m->trainer, in_directory("epoch")));
+    bytes_free(&file);
+}
+
 static const struct {
     void (*change)(struct member *m);
     const char *says;
@@ -626,6 +641,7 @@ static const struct {
     {other_first_pixel, "other pixels than rank 0"},
     {other_last_pixel, "other pixels than rank 0"},
     {further_on, "rank 1"},
+    {other_epoch, "epochs completed is 7, on rank 0 0"},
 };
 
 START_TEST(ranks_that_differ_are_refused)
@@ -695,6 +711,28 @@ static void join_twice_as_rank_1(void *user, int rank)
     options.rank = rank == 2 ? 1 : rank;
     note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
 }
+
+static void join_with_an_unknown_reduction_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    const cae_group_options options = ranks_options(&g->ranks, rank, rank == 1 ? 2 : 0);
+
+    note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
+}
+
+/* Its rank, ranks and sum are usable: the others must not wait for it. */
+START_TEST(an_unknown_reduction_on_one_rank_is_heard_of_on_all)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    ranks_run(&g.ranks, join_with_an_unknown_reduction_on_rank_1, &g);
+    all_failed(&g, 1, CAE_ERR_OPTIONS, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "reduction is 2"));
+    RUN(&g, join_one);
+    group_free(&g);
+}
+END_TEST
 
 START_TEST(groups_that_are_set_up_wrongly_are_refused)
 {
@@ -840,6 +878,41 @@ START_TEST(a_rank_that_is_gone_ends_the_group)
 }
 END_TEST
 
+/* In the look at the parameters that ends an epoch: the call fails, so its step is not taken. */
+START_TEST(a_rank_that_is_gone_at_an_epoch_s_end_leaves_the_step_before)
+{
+    struct shape shape = usual;
+    cae_progress progress;
+    struct group g;
+
+    shape.images = 128; /* two steps */
+    for (int native = 0; native <= 1; native++) {
+        group_init(&g, 3, &shape, native);
+        RUN(&g, join_one);
+        g.steps = 1;
+        RUN(&g, step_one);
+        struct bytes before = group_state(&g);
+        g.ranks.patience = 0.2;
+        g.ranks.rank[1].sums_left = 1;
+        ranks_run(&g.ranks, step_one, &g);
+        all_failed(&g, -1, CAE_ERR_PEER, "when one is gone");
+        for (int i = 0; i < 3; i++) {
+            struct member *m = &g.member[i];
+            cae_model *kept = NULL;
+            ck_assert_int_eq(cae_progress_init(&progress, sizeof progress), CAE_OK);
+            assert_ok(m->context, cae_trainer_progress(&progress, m->trainer));
+            ck_assert_int_eq(progress.step, 1);
+            ck_assert_int_eq(progress.epoch, 0);
+            assert_ok(m->context, cae_model_load_memory(&kept, m->context, before.data, before.size));
+            assert_same_models(kept, m->model, "of the step before");
+            cae_model_destroy(kept);
+        }
+        bytes_free(&before);
+        group_free(&g);
+    }
+}
+END_TEST
+
 START_TEST(a_slow_rank_is_waited_for)
 {
     struct group g;
@@ -915,6 +988,43 @@ START_TEST(what_one_rank_refuses_ends_the_call_on_all)
     assert_same_bytes(found, expected, "after refused steps");
     bytes_free(&found);
     bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+/* Whichever request for memory is refused on one rank, the calls end on all, and the group goes on. */
+START_TEST(no_rank_waits_for_one_without_memory)
+{
+    static void (*const calls[])(void *user, int rank) = {join_one, step_one, save_one, resume_one};
+    const int who = _i % 2, native = _i / 2;
+    struct group g;
+
+    group_init(&g, 3, &usual, native);
+    g.steps = 1;
+    g.path = in_directory("checkpoint");
+    for (int i = 0; i < COUNT(calls); i++) {
+        long refused = 0;
+        for (bool failed = true; failed; refused += failed) {
+            if (calls[i] == step_one) { /* which needs memory for more threads alone */
+                const int32_t threads = cae_context_threads(g.member[who].context);
+                assert_ok(g.member[who].context,
+                          cae_context_set_threads(g.member[who].context, threads + !refused));
+            }
+            heap_fail(&g.member[who].heap, refused, true);
+            ranks_run(&g.ranks, calls[i], &g);
+            failed = g.member[who].status != CAE_OK;
+            heap_fail(&g.member[who].heap, -1, false);
+            ck_assert_msg(!g.ranks.broken, "call %d, request %ld: somebody was waited for", i, refused);
+            if (failed)
+                all_failed(&g, who, CAE_ERR_MEMORY, who == 0 ? "rank 0 failed" : "rank 1 failed");
+            else
+                all_ok(&g, "with memory");
+        }
+        ck_assert_msg(refused > 0 || calls[i] == step_one || (calls[i] == save_one && who != 0),
+                      "call %d needs no memory", i);
+    }
+    struct bytes state = group_state(&g);
+    bytes_free(&state);
     group_free(&g);
 }
 END_TEST
@@ -1188,6 +1298,7 @@ START_TEST(options_are_checked)
         assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
         assert_says(m.context, "counted from 0");
     }
+    ranks.patience = 0.05; /* the other rank, which does not come, would be told */
     for (int32_t reduction = -1; reduction <= 2; reduction += 3) {
         o = ranks_options(&ranks, 0, reduction);
         assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
@@ -1253,14 +1364,17 @@ int main(void)
     tcase_add_loop_test(differ, ranks_that_differ_are_refused, 0, COUNT(differences));
     tcase_add_test(differ, contexts_that_compute_otherwise_are_refused);
     tcase_add_test(differ, groups_that_are_set_up_wrongly_are_refused);
+    tcase_add_test(differ, an_unknown_reduction_on_one_rank_is_heard_of_on_all);
     tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
     tcase_add_test(fail, what_one_rank_refuses_ends_the_call_on_all);
+    tcase_add_loop_test(fail, no_rank_waits_for_one_without_memory, 0, 4);
     tcase_add_test(fail, a_resume_that_fails_on_one_rank_changes_none);
     tcase_add_test(fail, what_was_done_alone_stays_done);
     tcase_add_test(fail, losses_beyond_floats_pass);
     tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
+    tcase_add_test(fail, a_rank_that_is_gone_at_an_epoch_s_end_leaves_the_step_before);
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
     tcase_add_test(fail, an_update_that_went_wrong_is_taken_back_on_all);

@@ -291,7 +291,18 @@ fault('average-warmup', 'training/average.c', 'the average does not warm up',
 fault('average-float', 'training/average.c', 'an average is infinite where a difference is',
       '(float)(decay * (double)old[i] + part * (double)w[i]);', 'old[i] + (float)part * (w[i] - old[i]);', 'average')
 fault('average-undo', 'training/trainer.c', 'a harmful update stays in the average',
-      'if (undone) {\n        cae__average_exchange(trainer);', 'if (undone) {', 'average')
+      'cae__average_exchange(trainer);\n    trainer->now = trainer->before;',
+      'trainer->now = trainer->before;', 'average')
+fault('epoch-end-undo', 'training/trainer.c', "a step that failed at an epoch's end stays taken",
+      'if (status != CAE_OK) /* a call that fails leaves all as it was */\n            take_back(trainer);', ';', 'group')
+fault('epoch-stop', 'training/trainer.c', "a callback's own step hides a request to stop",
+      'taken.stop || trainer->progress.stop', 'trainer->progress.stop', 'trainer')
+fault('checkpoint-below-zero', 'training/checkpoint.c', 'losses below 0 by rounding cannot be resumed',
+      'cae__is_not_negative(fabs(loss_sum))', 'cae__is_not_negative(loss_sum)', 'boundaries')
+fault('group-epoch', 'training/identity.c', 'ranks in other epochs are not noticed',
+      '(uint64_t)trainer->now.epoch,', '0,', 'group')
+fault('group-reduction', 'training/group.c', 'an unknown reduction is not told to the others',
+      'return tell(trainer, &o, status);', 'return status;', 'group')
 fault('checkpoint-average', 'training/checkpoint.c', 'the average in a file is not taken over',
       'memcpy(trainer->average, flats +', 'memcpy(flats, flats +', 'average')
 fault('checkpoint-averaged', 'training/checkpoint.c', 'a trainer that averages goes on without an average',

@@ -1189,17 +1189,35 @@ def _():
 @check('Ctrl-C saves the model as it is')
 def _():
     images('data.npy', 200, 32)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         child = subprocess.Popen([CAE, 'train', '--data', 'data.npy', '--epochs', '100000', '--out',
                                   'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = child.stderr.readline() # the first epoch is done
         child.send_signal(number)
+        if number == signal.SIGHUP: # from the terminal, and then from the shell
+            child.send_signal(number)
         out, err = child.communicate(timeout=100)
         assert child.returncode == code, (child.returncode, line, err)
         assert b'interrupted after step' in err and b'PSNR' in out, (out, err)
         trained = report('info', 'm.safetensors')['training']
         assert 0 < trained['epochs'] < 100000 and trained['steps'] > 0
         os.remove('m.safetensors')
+
+
+@check('a model that cannot be evaluated is saved all the same')
+def _():
+    os.mkdir('cifar')
+    record = bytes(i % 10 for i in range(3073))
+    put('cifar/data_batch_1.bin', record * 40), put('cifar/test_batch.bin', record * 400)
+    child = subprocess.Popen([CAE, 'train', '--data', 'cifar', '--memory', '1', '--epochs', '100000', '--out',
+                              'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stderr.readline()
+    put('cifar/test_batch.bin', b'')
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=100)
+    assert child.returncode == 1 and not out, (child.returncode, out, err)
+    assert b'it has become shorter' in err and b'm.safetensors is the model as it was trained' in err, err
+    assert report('info', 'm.safetensors')['parameters'] > 0
 
 
 # --- cae calibrate, cae score -----------------------------------------------------------------------
