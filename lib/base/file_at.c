@@ -133,8 +133,8 @@ int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int6
         const ssize_t put = pwrite((int)file, from, piece, (off_t)offset);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0)
-            return errno;
+        if (put <= 0)
+            return put < 0 ? errno : ENOSPC;
         from += put;
         size -= (size_t)put;
         offset += put;

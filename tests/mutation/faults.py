@@ -390,9 +390,9 @@ fault('memory-overflow', 'base/memory.c', 'a product of sizes may overflow',
       'if (b != 0 && a > SIZE_MAX / b)', 'if (0)', 'boundaries metrics dataset')
 fault('memory-alignment', 'base/memory.c', 'blocks begin wherever malloc says',
       '(ALIGNMENT - first % ALIGNMENT) % ALIGNMENT', '0', 'boundaries oom')
-fault('error-bound', 'base/error.c', "a system's reason may be written past the text",
-      'snprintf(text + length, capacity - length, ": %s", reason);',
-      'snprintf(text + length, capacity, ": %s", reason);', 'context files system')
+fault('error-bound', 'base/error.c', 'a long path leaves no room for the reason',
+      'vsnprintf(text, capacity - strlen(": ") - strlen(reason), format, arguments);',
+      'vsnprintf(text, capacity, format, arguments);', 'pieces')
 fault('context-scratch', 'base/context.c', 'scratch is not freed',
       'cae__free(context, context->scratch[worker].data);', ';', 'oom context')
 fault('context-twice', 'base/context.c', 'a second destroy drops another reference',
