@@ -384,8 +384,8 @@ static cae_status tell(cae_trainer *trainer, const cae_group_options *options, c
     const struct cae__group kept = trainer->group;
     float present = 1.0f; /* count_ranks, on the others */
     trainer->group = (struct cae__group){.options = *options, .joined = true};
-    if (sum(trainer, &present, 1) == CAE_OK)
-        mine = cae__group_agree(trainer, mine);
+    const cae_status status = sum(trainer, &present, 1); /* the text is of the status */
+    mine = status == CAE_OK ? cae__group_agree(trainer, mine) : status;
     trainer->group = kept;
     return mine;
 }
