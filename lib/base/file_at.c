@@ -51,7 +51,7 @@ cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *c
     if (fstat(descriptor, &info) != 0)
         status = cae__fail_system(context, errno, "cannot look at %s", path);
     else if (!S_ISREG(info.st_mode))
-        status = cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     if (status != CAE_OK) {
         close(descriptor);
         return status;

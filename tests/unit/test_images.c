@@ -599,6 +599,7 @@ static const struct {
     {"(1, 2147483648, 1, 1)", 2147483648, "images of 2147483648x1x1, expected extents of at most"},
     {"(1, 1, 2147483648, 1)", 2147483648, "images of 1x2147483648x1"},
     {"(1, 1, 1, 2147483648)", 2147483648, "images of 1x1x2147483648"},
+    {"(1, 1, 4294967300, 1)", 4294967300, "images of 1x4294967300x1"}, /* 4 in 32 bits */
     {"(1, 1, 65536, 65536)", 4294967296, "1 images of 1x65536x65536 are more than memory can address"},
 };
 

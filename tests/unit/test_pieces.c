@@ -374,6 +374,42 @@ START_TEST(a_piece_that_fails_says_where)
 }
 END_TEST
 
+/* A path that is longer than a text may be is cut off, and what is wrong with it is not. */
+START_TEST(reasons_behind_long_paths)
+{
+    static char directory[2048], path[4096];
+    static unsigned char records[3073] = {77};
+    cae_dataset *dataset = NULL;
+    cae_model *model = small_model(context, 1);
+    unsigned char *data;
+    cae__opened file;
+    size_t bytes;
+    int64_t size;
+
+    strcpy(directory, test_directory);
+    while (strlen(directory) < 700)
+        strcat(directory, "/.");
+    write_file(in_directory("test_batch.bin"), records, sizeof records);
+    snprintf(path, sizeof path, "%s/none", directory);
+    fails_saying(CAE_ERR_IO, strerror(ENOENT), cae__file_open(&file, &size, context, path));
+    fails_saying(CAE_ERR_IO, strerror(ENOENT), cae__file_read(&data, &bytes, context, path));
+    fails_saying(CAE_ERR_IO, "is not a regular file", cae__file_open(&file, &size, context, directory));
+    fails_saying(CAE_ERR_IO, "is not a regular file", cae__file_read(&data, &bytes, context, directory));
+    fails_saying(CAE_ERR_IO, "is not a regular file", cae__file_size(&size, context, directory));
+    fails_saying(CAE_ERR_IO, "exists and is not a regular file", cae_model_save(model, directory));
+    ck_assert_int_eq(symlink("nowhere", in_directory("none")), 0);
+    fails_saying(CAE_ERR_IO, "is a link that leads nowhere", cae_model_save(model, path));
+    snprintf(path, sizeof path, "%s/test_batch.bin", directory);
+    fails_saying(CAE_ERR_IO, "is not a directory", cae__directory_check(context, path));
+    fails_saying(CAE_ERR_FORMAT, "the label of record 0 is 77, expected 0 to 9",
+                 cae_dataset_open_cifar10(&dataset, context, directory, CAE_SPLIT_TEST, NULL));
+    write_file(in_directory("test_batch.bin"), records, 100);
+    fails_saying(CAE_ERR_FORMAT, "has 100 bytes, expected one or more records",
+                 cae_dataset_open_cifar10(&dataset, context, directory, CAE_SPLIT_TEST, NULL));
+    cae_model_destroy(model);
+}
+END_TEST
+
 /* Where the system or the file system makes no file without a name, it gets one and loses it. */
 START_TEST(files_that_lose_their_name)
 {
@@ -817,6 +853,7 @@ int main(void)
     tcase_add_test(open, pieces_that_are_interrupted_or_short);
     tcase_add_test(open, reads_that_would_wait);
     tcase_add_test(open, a_piece_that_fails_says_where);
+    tcase_add_test(open, reasons_behind_long_paths);
     tcase_add_test(open, files_that_lose_their_name);
     tcase_add_test(open, no_name_to_lose);
     tcase_add_test(open, a_nameless_file_is_no_standard_one);
