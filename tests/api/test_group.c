@@ -1384,6 +1384,44 @@ START_TEST(a_partner_that_spoils_a_step)
 }
 END_TEST
 
+static float place_of_other; /* the first that is not finite on the other rank; -1: none */
+
+static void find_it_there(float *values, size_t count)
+{
+    ck_assert_uint_eq(count, 10);
+    values[5 + 1] = place_of_other + 1;
+    for (int i = 2; place_of_other < 0 && i < 5; i++)
+        values[5 + i] = 0;
+}
+
+/* Of two ranks that found a value that is not finite, the first place of the batch is named. */
+START_TEST(the_first_bad_image_of_two)
+{
+    static const int places[][2] = {{-1, 2}, {1, 1}, {0, 0}, {3, 2}, {60, 2}}; /* the other's, and the first */
+    cae_trainer_options o = training(&usual);
+    float *values = new_floats(150 * PIXELS);
+    struct partner partner = {.fail_at = -1, .spoil_at = -1, .spoil = find_it_there};
+    struct member m;
+    char text[64];
+
+    o.shuffle = 0;
+    random_floats(12345, values, 150 * PIXELS, -1, 1);
+    values[2 * PIXELS + 7] = NAN; /* in the first block, which is rank 0's */
+    member_init(&m, &usual, 1);
+    member_remake(&m, values, 150, &o);
+    assert_ok(m.context, join_partner(&m, &partner));
+    for (int i = 0; i < COUNT(places); i++) {
+        place_of_other = (float)places[i][0];
+        partner.spoil_at = partner.sums + 2;
+        assert_fails(m.context, CAE_ERR_NUMERIC, cae_trainer_step(NULL, m.trainer));
+        snprintf(text, sizeof text, "image %d has a value that is not finite", places[i][1]);
+        assert_says(m.context, text);
+    }
+    free(values);
+    member_free(&m);
+}
+END_TEST
+
 static int64_t claimed; /* by rank 0: bytes of its file */
 
 static void claim_a_file(float *values, size_t count)
@@ -1459,6 +1497,7 @@ int main(void)
     tcase_add_test(partners, a_sum_that_fails_ends_the_group_wherever);
     tcase_add_loop_test(partners, a_partner_that_spoils_the_beginning, 0, COUNT(spoiled_joins));
     tcase_add_test(partners, a_partner_that_spoils_a_step);
+    tcase_add_test(partners, the_first_bad_image_of_two);
     tcase_add_test(partners, a_partner_that_gives_a_file);
     tcase_add_test(partners, a_second_join_that_nobody_hears);
     suite_add_tcase(suite, partners);

@@ -551,6 +551,10 @@ fault('odd-partner-count', 'training/group.c', 'any sum is a number of ranks',
       'return sum >= 0.0f && sum <= (float)(1 << 24) ? (uint32_t)sum : 0;', 'return (uint32_t)(int64_t)sum;', 'group')
 fault('odd-partner-loss', 'training/group.c', 'a sum that is no loss is taken for one',
       'if (!is_row(row, CAE__ROW_NUMBER))\n        return (double)NAN;', '', 'group')
+fault('odd-least', 'training/group.c', 'of two bad images the one of the highest rank is named',
+      'if (other >= 0 && (*least < 0 || other < *least))', 'if (other >= 0)', 'group')
+fault('odd-look-again', 'base/file.c', 'a file that cannot be looked at again has not changed',
+      'if (fstat(descriptor, &after) != 0)', 'if (fstat(descriptor, &after) != 0 && !memcpy(&after, before, sizeof after))', 'pieces')
 fault('odd-second-join', 'training/group.c', 'a text of another status',
       'mine = status == CAE_OK ? cae__group_agree(trainer, mine) : status;',
       'mine = status == CAE_OK ? cae__group_agree(trainer, mine) : mine;', 'group')

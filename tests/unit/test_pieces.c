@@ -374,6 +374,28 @@ START_TEST(a_piece_that_fails_says_where)
 }
 END_TEST
 
+/* It cannot be seen whether a file changed while it was read: so it is not taken for whole. */
+START_TEST(a_file_that_cannot_be_looked_at_again)
+{
+    const char *path = in_directory("file");
+    const int before = open_files();
+    unsigned char *data = NULL;
+    size_t size = 0;
+
+    write_file(path, "0123456789", 10);
+    arm(FSTAT, 1, 1, EIO); /* the first says its size */
+    fails_saying(CAE_ERR_IO, "cannot look at ", cae__file_read(&data, &size, context, path));
+    ck_assert_int_eq(refusals, 1);
+    assert_says(context, strerror(EIO));
+    disarm();
+    ck_assert_int_eq(open_files(), before);
+    assert_ok(context, cae__file_read(&data, &size, context, path));
+    ck_assert_uint_eq(size, 10);
+    ck_assert_mem_eq(data, "0123456789", 10);
+    cae__free(context, data);
+}
+END_TEST
+
 /* A path that is longer than a text may be is cut off, and what is wrong with it is not. */
 START_TEST(reasons_behind_long_paths)
 {
@@ -853,6 +875,8 @@ int main(void)
     tcase_add_test(open, pieces_that_are_interrupted_or_short);
     tcase_add_test(open, reads_that_would_wait);
     tcase_add_test(open, a_piece_that_fails_says_where);
+    if (STAT_IS_A_FUNCTION)
+        tcase_add_test(open, a_file_that_cannot_be_looked_at_again);
     tcase_add_test(open, reasons_behind_long_paths);
     tcase_add_test(open, files_that_lose_their_name);
     tcase_add_test(open, no_name_to_lose);
