@@ -1157,6 +1157,14 @@ static int32_t partner_sum(void *user, float *values, size_t count)
     return 0;
 }
 
+/* The sum after the next `skip` is to be changed, and that `more` sums later, too; 0: no other. */
+static void spoil_sums(struct partner *partner, long skip, long more, void (*spoil)(float *values, size_t count))
+{
+    partner->spoil = spoil;
+    partner->spoil_at = partner->sums + skip;
+    partner->and_at = more ? partner->spoil_at + more : 0;
+}
+
 static cae_status join_partner(struct member *m, struct partner *partner)
 {
     cae_group_options o;
@@ -1365,13 +1373,10 @@ START_TEST(a_partner_that_spoils_a_step)
     member_remake(&m, NULL, 0, &o);
     assert_ok(m.context, join_partner(&m, &partner));
     before = model_bytes(m.model);
-    partner.spoil = lose_a_loss;
-    partner.spoil_at = partner.sums;
+    spoil_sums(&partner, 0, 0, lose_a_loss);
     assert_fails(m.context, CAE_ERR_NUMERIC, cae_trainer_step(NULL, m.trainer));
     assert_says(m.context, "nothing was updated");
-    partner.spoil = lose_a_loss_and_find_it;
-    partner.spoil_at = partner.sums;
-    partner.and_at = partner.sums + 2; /* behind it: whether all can look, and where it is */
+    spoil_sums(&partner, 0, 2, lose_a_loss_and_find_it); /* behind it: whether all can look, and where it is */
     assert_fails(m.context, CAE_ERR_NUMERIC, cae_trainer_step(NULL, m.trainer));
     assert_says(m.context, "image 3 has a value that is not finite");
     ck_assert_int_eq(partner.sums, partner.and_at + 1);
@@ -1400,7 +1405,7 @@ START_TEST(the_first_bad_image_of_two)
     static const int places[][2] = {{-1, 2}, {1, 1}, {0, 0}, {3, 2}, {60, 2}}; /* the other's, and the first */
     cae_trainer_options o = training(&usual);
     float *values = new_floats(150 * PIXELS);
-    struct partner partner = {.fail_at = -1, .spoil_at = -1, .spoil = find_it_there};
+    struct partner partner = {.fail_at = -1, .spoil_at = -1};
     struct member m;
     char text[64];
 
@@ -1412,7 +1417,7 @@ START_TEST(the_first_bad_image_of_two)
     assert_ok(m.context, join_partner(&m, &partner));
     for (int i = 0; i < COUNT(places); i++) {
         place_of_other = (float)places[i][0];
-        partner.spoil_at = partner.sums + 2;
+        spoil_sums(&partner, 2, 0, find_it_there);
         assert_fails(m.context, CAE_ERR_NUMERIC, cae_trainer_step(NULL, m.trainer));
         snprintf(text, sizeof text, "image %d has a value that is not finite", places[i][1]);
         assert_says(m.context, text);
@@ -1451,8 +1456,7 @@ START_TEST(a_partner_that_gives_a_file)
         before = model_bytes(m.model);
         blocks = atomic_load(&m.heap.blocks);
         claimed = files[i].claimed;
-        partner.spoil = claim_a_file;
-        partner.spoil_at = partner.sums + 1; /* behind that whether rank 0 has one */
+        spoil_sums(&partner, 1, 0, claim_a_file); /* behind that whether rank 0 has one */
         assert_fails(m.context, files[i].status, cae_trainer_resume(m.trainer, NULL));
         ck_assert_int_eq(atomic_load(&m.heap.blocks), blocks);
         after = model_bytes(m.model);
