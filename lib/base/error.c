@@ -48,16 +48,16 @@ bool cae__note_system(const cae_context *context, int error_number, const char *
 {
     if (!context)
         return error_number == ENOMEM;
-    char *text = ((cae_context *)context)->error;
-    const size_t capacity = sizeof context->error;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, capacity, format, arguments);
-    va_end(arguments);
-
     char reason[128];
     if (strerror_r(error_number, reason, sizeof reason) != 0)
         snprintf(reason, sizeof reason, "error %d", error_number);
+
+    char *text = ((cae_context *)context)->error;
+    const size_t capacity = sizeof context->error;
+    va_list arguments;
+    va_start(arguments, format); /* a long path is cut off, and not the reason */
+    vsnprintf(text, capacity - strlen(": ") - strlen(reason), format, arguments);
+    va_end(arguments);
     const size_t length = strlen(text);
     snprintf(text + length, capacity - length, ": %s", reason);
     return error_number == ENOMEM;

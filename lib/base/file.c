@@ -22,7 +22,7 @@ cae_status cae__file_size(int64_t *size, const cae_context *context, const char 
         return CAE_OK;
     }
     if (!S_ISREG(info.st_mode))
-        return cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        return cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     *size = (int64_t)info.st_size;
     return CAE_OK;
 }
@@ -32,8 +32,9 @@ cae_status cae__directory_check(const cae_context *context, const char *path)
     struct stat info;
     if (stat(path, &info) != 0)
         return cae__fail_system(context, errno, "cannot look at %s", path);
-    return S_ISDIR(info.st_mode) ? CAE_OK
-                                 : cae__fail(context, CAE_ERR_IO, "%s is not a directory", path);
+    return S_ISDIR(info.st_mode)
+               ? CAE_OK
+               : cae__fail(context, CAE_ERR_IO, "%.400s is not a directory", path);
 }
 
 static cae_status list(DIR *directory, const cae_context *context, const char *path,
@@ -79,7 +80,7 @@ static cae_status read_all(unsigned char *data, size_t size, int descriptor,
         if (got < 0)
             return cae__fail_system(context, errno, "cannot read %s", path);
         if (got == 0)
-            return cae__fail(context, CAE_ERR_IO, "%s became shorter while it was read", path);
+            return cae__fail(context, CAE_ERR_IO, "%.400s became shorter while it was read", path);
         done += (size_t)got;
     }
     return CAE_OK;
@@ -98,7 +99,7 @@ static cae_status check_unchanged(int descriptor, const struct stat *before,
     return after.st_size == before->st_size && after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
                    after.st_mtim.tv_nsec == before->st_mtim.tv_nsec
                ? CAE_OK
-               : cae__fail(context, CAE_ERR_IO, "%s changed while it was read", path);
+               : cae__fail(context, CAE_ERR_IO, "%.400s changed while it was read", path);
 }
 
 static int open_to_read(const char *path)
@@ -123,9 +124,9 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
     if (fstat(descriptor, &info) != 0)
         status = cae__fail_system(context, errno, "cannot look at %s", path);
     else if (!S_ISREG(info.st_mode))
-        status = cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     else if ((uintmax_t)info.st_size > SIZE_MAX / 2)
-        status = cae__fail(context, CAE_ERR_IO, "%s is larger than memory", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is larger than memory", path);
     else if (!(*data = cae__alloc(context, 1, (size_t)info.st_size + 1))) /* + 1: may be empty */
         status = cae__fail_memory(context);
     if (status == CAE_OK) {

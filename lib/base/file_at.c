@@ -53,7 +53,7 @@ cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *c
     if (fstat(descriptor, &info) != 0)
         status = cae__fail_system(context, errno, "cannot look at %s", path);
     else if (!S_ISREG(info.st_mode))
-        status = cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     if (status != CAE_OK) {
         close(descriptor);
         return status;
@@ -135,8 +135,8 @@ int32_t cae__file_write_at(cae__opened file, const void *data, size_t size, int6
         const ssize_t put = pwrite((int)file, from, piece, (off_t)offset);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0)
-            return errno;
+        if (put <= 0)
+            return put < 0 ? errno : ENOSPC;
         from += put;
         size -= (size_t)put;
         offset += put;

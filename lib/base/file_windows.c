@@ -90,7 +90,7 @@ cae_status cae__file_size(int64_t *size, const cae_context *context, const char 
     if (status != CAE_OK)
         return status;
     if (found.there && found.attributes & FILE_ATTRIBUTE_DIRECTORY)
-        return cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        return cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     *size = found.there ? found.size : CAE__FILE_ABSENT;
     return CAE_OK;
 }
@@ -105,7 +105,7 @@ cae_status cae__directory_check(const cae_context *context, const char *path)
         return fail(context, ERROR_PATH_NOT_FOUND, "cannot look at", path);
     return found.attributes & FILE_ATTRIBUTE_DIRECTORY
                ? CAE_OK
-               : cae__fail(context, CAE_ERR_IO, "%s is not a directory", path);
+               : cae__fail(context, CAE_ERR_IO, "%.400s is not a directory", path);
 }
 
 static cae_status take_entry(const WIN32_FIND_DATAW *entry, const cae_context *context,
@@ -163,7 +163,7 @@ static cae_status read_all(unsigned char *data, size_t size, HANDLE file,
                       (DWORD)(left < CAE__FILE_AT_ONCE ? left : CAE__FILE_AT_ONCE), &got, NULL))
             return fail(context, GetLastError(), "cannot read", path);
         if (got == 0)
-            return cae__fail(context, CAE_ERR_IO, "%s became shorter while it was read", path);
+            return cae__fail(context, CAE_ERR_IO, "%.400s became shorter while it was read", path);
         done += got;
     }
     return CAE_OK;
@@ -186,11 +186,11 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
 
     LARGE_INTEGER length;
     if (GetFileType(file) != FILE_TYPE_DISK)
-        status = cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     else if (!GetFileSizeEx(file, &length))
         status = fail(context, GetLastError(), "cannot look at", path);
     else if ((uint64_t)length.QuadPart > SIZE_MAX / 2)
-        status = cae__fail(context, CAE_ERR_IO, "%s is larger than memory", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is larger than memory", path);
     else if (!(*data = cae__alloc(context, 1, (size_t)length.QuadPart + 1))) /* + 1: may be empty */
         status = cae__fail_memory(context);
     if (status == CAE_OK) {
@@ -223,7 +223,7 @@ cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *c
         return fail(context, error, "cannot open", path);
     LARGE_INTEGER length;
     if (GetFileType(handle) != FILE_TYPE_DISK)
-        status = cae__fail(context, CAE_ERR_IO, "%s is not a regular file", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s is not a regular file", path);
     else if (!GetFileSizeEx(handle, &length))
         status = fail(context, GetLastError(), "cannot look at", path);
     if (status != CAE_OK) {
@@ -379,7 +379,7 @@ cae_status cae__file_replace(const cae_context *context, const char *path, const
     if (status == CAE_OK)
         status = look(&found, context, path, target);
     if (status == CAE_OK && found.there && found.attributes & FILE_ATTRIBUTE_DIRECTORY)
-        status = cae__fail(context, CAE_ERR_IO, "%s exists and is not a regular file", path);
+        status = cae__fail(context, CAE_ERR_IO, "%.400s exists and is not a regular file", path);
     else if (status == CAE_OK && found.there && found.attributes & FILE_ATTRIBUTE_REPARSE_POINT)
         status = cae__fail(context, CAE_ERR_IO, "%s is a link: name what it leads to", path);
     if (status == CAE_OK)

@@ -255,8 +255,8 @@ static cae_status write_sibling(const cae_context *context, const char *path, co
         if (error)
             status = cae__fail_system(context, error, "cannot write %s", path);
         else if ((error = sync_directory(directory)))
-            status = cae__fail_system(context, error,
-                                      "%s is written, but its directory cannot be synced", path);
+            status = cae__fail_system(
+                context, error, "%.350s is written, but its directory cannot be synced", path);
     }
     cae__free(context, sibling);
     cae__free(context, directory);
@@ -276,12 +276,12 @@ cae_status cae__file_replace(const cae_context *context, const char *path, const
         exists = real && stat(real, &info) == 0;
         if (!exists) {
             free(real);
-            return cae__fail(context, CAE_ERR_IO, "%s is a link that leads nowhere", path);
+            return cae__fail(context, CAE_ERR_IO, "%.400s is a link that leads nowhere", path);
         }
     }
     const cae_status status =
         exists && !S_ISREG(info.st_mode)
-            ? cae__fail(context, CAE_ERR_IO, "%s exists and is not a regular file", path)
+            ? cae__fail(context, CAE_ERR_IO, "%.400s exists and is not a regular file", path)
             : write_sibling(context, path, real ? real : path, exists ? &info : NULL, data, size);
     free(real);
     return status;

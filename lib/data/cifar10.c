@@ -51,8 +51,8 @@ static cae_status measure(int64_t *records, const cae_context *context, const ch
         return status;
     if (size == 0 || size % RECORD != 0)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "%s has %" PRId64 " bytes, expected one or more records of %d", path, size,
-                         RECORD);
+                         "%.400s has %" PRId64 " bytes, expected one or more records of %d", path,
+                         size, RECORD);
     *records = size / RECORD;
     return CAE_OK;
 }
@@ -117,7 +117,7 @@ static cae_status read_records(const cae_context *context, unsigned char *pixels
                                       "cannot read record %" PRId64 " of %s", i, path);
         else if (record[0] >= CLASSES)
             status = cae__fail(context, CAE_ERR_FORMAT,
-                               "%s: the label of record %" PRId64 " is %d, expected 0 to 9",
+                               "%.400s: the label of record %" PRId64 " is %d, expected 0 to 9",
                                path, i, record[0]);
         else
             memcpy(pixels, record + 1, PIXELS);
@@ -159,8 +159,9 @@ static cae_status open_batch(struct cae__store *store, const struct batches *bat
     if (size == file->records * RECORD)
         return cae__store_add_file(store, context, opened, path);
     cae__file_close(opened);
-    return cae__fail(context, CAE_ERR_IO, "%s had %" PRId64 " bytes a moment ago and has %" PRId64,
-                     path, file->records * RECORD, size);
+    return cae__fail(context, CAE_ERR_IO,
+                     "%.400s had %" PRId64 " bytes a moment ago and has %" PRId64, path,
+                     file->records * RECORD, size);
 }
 
 static cae_status shelve(cae_dataset **out, const struct batches *batches, int32_t scale)

@@ -109,14 +109,15 @@ static unsigned number(const unsigned char *at, int bytes, bool little)
     return value;
 }
 
+#define EXIF "Exif\0" /* and the text's own zero */
+#define EXIF_SIZE sizeof EXIF
+
 /* 1 to 8; UPRIGHT where nothing sensible is said. */
-static int exif_orientation(const unsigned char *data, size_t size)
+static int exif_orientation(const unsigned char *tiff, size_t length)
 {
-    enum { PREFIX = 6, ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
-    if (size < PREFIX + 8 || memcmp(data, "Exif\0", PREFIX) != 0) /* and the text's own zero */
+    enum { ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
+    if (length < 8)
         return UPRIGHT;
-    const unsigned char *tiff = data + PREFIX;
-    const size_t length = size - PREFIX;
     const bool little = tiff[0] == 'I';
     const size_t directory = number(tiff + 4, 4, little);
     if (directory > length - 2)
@@ -124,7 +125,7 @@ static int exif_orientation(const unsigned char *data, size_t size)
     const unsigned entries = number(tiff + directory, 2, little);
     for (unsigned i = 0; i < entries; i++) {
         const size_t entry = directory + 2 + (size_t)i * ENTRY;
-        if (entry > length || length - entry < ENTRY)
+        if (length - entry < ENTRY) /* where the one before ends, which is not beyond `length` */
             return UPRIGHT;
         const unsigned char *at = tiff + entry;
         const unsigned value = number(at + 8, 2, little);
@@ -138,8 +139,8 @@ static int exif_orientation(const unsigned char *data, size_t size)
 static int orientation_of(const struct jpeg_decompress_struct *in)
 {
     for (jpeg_saved_marker_ptr marker = in->marker_list; marker; marker = marker->next)
-        if (marker->data_length >= 6 && memcmp(marker->data, "Exif\0", 6) == 0)
-            return exif_orientation(marker->data, marker->data_length);
+        if (marker->data_length >= EXIF_SIZE && memcmp(marker->data, EXIF, EXIF_SIZE) == 0)
+            return exif_orientation(marker->data + EXIF_SIZE, marker->data_length - EXIF_SIZE);
     return UPRIGHT;
 }
 
@@ -148,6 +149,7 @@ struct turn {
     int64_t first, down, right;
 };
 
+/* Of an image that is not upright. */
 static struct turn turn_of(int orientation, int64_t height, int64_t width)
 {
     const int64_t last = height * width - 1;
@@ -158,8 +160,7 @@ static struct turn turn_of(int orientation, int64_t height, int64_t width)
     case 5: return (struct turn){0, 1, height};                   /* rows are columns */
     case 6: return (struct turn){height - 1, -1, height};         /* lies on its left side */
     case 7: return (struct turn){last, -1, -height};              /* 5 and 3 */
-    case 8: return (struct turn){last - height + 1, 1, -height};  /* lies on its right side */
-    default: return (struct turn){0, width, 1};
+    default: return (struct turn){last - height + 1, 1, -height}; /* 8: lies on its right side */
     }
 }
 

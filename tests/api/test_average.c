@@ -477,6 +477,34 @@ START_TEST(values_that_are_not_finite)
 }
 END_TEST
 
+/* Each request of a trainer with an average is refused once, and nothing of it is left. */
+START_TEST(no_memory_for_it)
+{
+    const cae_trainer_options options = training(0.9);
+    long refused = 0, blocks;
+    struct rig rig;
+
+    rig_init(&rig, 1, CAE_OPTIMIZER_ADAM, 0.9);
+    struct bytes before = model_bytes(rig.model);
+    cae_trainer_destroy(rig.trainer);
+    blocks = atomic_load(&rig.heap.blocks);
+    for (cae_status status = CAE_ERR_MEMORY; status != CAE_OK; refused++) {
+        heap_fail(&rig.heap, refused, false);
+        status = cae_trainer_create(&rig.trainer, rig.model, rig.optimizer, rig.dataset, &options);
+        ck_assert_int_eq(status, heap_failed(&rig.heap) ? CAE_ERR_MEMORY : CAE_OK);
+        heap_fail(&rig.heap, -1, false);
+        if (status != CAE_OK) {
+            ck_assert_ptr_null(rig.trainer);
+            ck_assert_int_eq(atomic_load(&rig.heap.blocks), blocks);
+        }
+    }
+    ck_assert_int_gt(refused, 5);
+    expect(before, average_bytes(&rig), "an average that has not begun");
+    bytes_free(&before);
+    rig_free(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("average");
@@ -495,6 +523,7 @@ int main(void)
     tcase_add_test(c, with_and_without);
     tcase_add_loop_test(c, files_that_lie, 0, COUNT(lies));
     tcase_add_test(c, values_that_are_not_finite);
+    tcase_add_test(c, no_memory_for_it);
     suite_add_tcase(suite, c);
     return test_main(suite);
 }

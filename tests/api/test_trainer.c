@@ -1845,6 +1845,65 @@ START_TEST(evaluation_with_wrong_arguments)
 }
 END_TEST
 
+/* --- SSIM in the loss ------------------------------------------------------------------------- */
+
+START_TEST(weights_of_ssim_out_of_range)
+{
+    static const double weights[] = {-0.1, NAN, HUGE_VAL, -HUGE_VAL, 1e300};
+    cae_trainer_options options = training(4);
+
+    for (int i = 0; i < COUNT(weights); i++) {
+        options.ssim_weight = weights[i];
+        check_trainer_options(CAE_ERR_OPTIONS, &options, "ssim_weight is ");
+    }
+    options.ssim_weight = 0;
+    check_trainer_options(CAE_OK, &options, "");
+}
+END_TEST
+
+/* Images must hold a window of it, where it is asked for. */
+START_TEST(images_without_a_window_of_ssim)
+{
+    static const int32_t sides[][2] = {{11, 11}, {10, 11}, {11, 10}, {3, 200}, {200, 3}};
+    static float images[2 * 600];
+
+    random_floats(1, images, COUNT(images), -1, 1);
+    for (int i = 0; i < 2 * COUNT(sides); i++) {
+        const int32_t h = sides[i / 2][0], w = sides[i / 2][1];
+        cae_trainer_options options = training(2);
+        cae_dataset_options floats;
+        cae_trainer *trainer = NULL;
+        char text[64];
+        struct rig rig;
+
+        rig_init(&rig, 1);
+        rig.model = small_model(rig.context, 1);
+        assert_ok(rig.context, cae_dataset_options_init(&floats, sizeof floats));
+        floats.type = CAE_TYPE_F32;
+        assert_ok(rig.context, cae_dataset_create(&rig.dataset, rig.context, images,
+                                                  2 * (size_t)(h * w) * sizeof(float), 2, 1, h, w, &floats));
+        assert_ok(rig.context, cae_optimizer_create(&rig.optimizer, rig.model, NULL));
+        options.ssim_weight = i % 2 ? 1e-300 : 0.5; /* any weight asks for it, even one that is no float */
+        if (i / 2 == 0) {
+            assert_ok(rig.context, cae_trainer_create(&trainer, rig.model, rig.optimizer, rig.dataset, &options));
+            assert_ok(rig.context, cae_trainer_step(NULL, trainer));
+            cae_trainer_destroy(trainer);
+        } else {
+            trainer = (void *)&rig;
+            assert_fails(rig.context, CAE_ERR_SHAPE,
+                         cae_trainer_create(&trainer, rig.model, rig.optimizer, rig.dataset, &options));
+            snprintf(text, sizeof text, "images of %dx%d are smaller than SSIM's window, 11x11", (int)h, (int)w);
+            assert_says(rig.context, text);
+            ck_assert_ptr_null(trainer);
+            options.ssim_weight = 0;
+            assert_ok(rig.context, cae_trainer_create(&trainer, rig.model, rig.optimizer, rig.dataset, &options));
+            cae_trainer_destroy(trainer);
+        }
+        rig_free(&rig);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trainer");
@@ -1867,6 +1926,8 @@ int main(void)
     tcase_add_test(options, a_model_with_an_output_of_another_shape);
     tcase_add_test(options, null_where_trainers_are_made_and_used);
     tcase_add_test(options, a_refused_result_takes_no_step);
+    tcase_add_test(options, weights_of_ssim_out_of_range);
+    tcase_add_test(options, images_without_a_window_of_ssim);
     suite_add_tcase(suite, options);
 
     tcase_set_timeout(learning, 60);

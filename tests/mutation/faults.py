@@ -407,9 +407,9 @@ fault('memory-overflow', 'base/memory.c', 'a product of sizes may overflow',
       'if (b != 0 && a > SIZE_MAX / b)', 'if (0)', 'boundaries metrics dataset')
 fault('memory-alignment', 'base/memory.c', 'blocks begin wherever malloc says',
       '(ALIGNMENT - first % ALIGNMENT) % ALIGNMENT', '0', 'boundaries oom')
-fault('error-bound', 'base/error.c', "a system's reason may be written past the text",
-      'snprintf(text + length, capacity - length, ": %s", reason);',
-      'snprintf(text + length, capacity, ": %s", reason);', 'context files system')
+fault('error-bound', 'base/error.c', 'a long path leaves no room for the reason',
+      'vsnprintf(text, capacity - strlen(": ") - strlen(reason), format, arguments);',
+      'vsnprintf(text, capacity, format, arguments);', 'pieces')
 fault('context-scratch', 'base/context.c', 'scratch is not freed',
       'cae__free(context, context->scratch[worker].data);', ';', 'oom context')
 fault('context-twice', 'base/context.c', 'a second destroy drops another reference',
@@ -512,6 +512,74 @@ fault('folder-luma', 'images/folder.c', 'grey is the mean of colours',
       '299 * byte_at(image, at) + 587 *', '443 * byte_at(image, at) + 443 *', 'folder')
 fault('look-length', 'images/look.c', 'a segment is taken for two bytes shorter',
       '(long)number(segment, 2) - 2;', '(long)number(segment, 2) - 4;', 'folder')
+
+# --- Odd files, odd systems, odd partners ---------------------------------------------------------
+
+fault('odd-exif-entry', 'images/jpeg.c', 'an entry that is cut off is read',
+      'if (length - entry < ENTRY)', 'if (length - entry < 2)', 'images')
+fault('odd-exif-directory', 'images/jpeg.c', 'a directory behind the end is read',
+      'if (directory > length - 2)', 'if (0)', 'images')
+fault('odd-exif-value', 'images/jpeg.c', 'an orientation of 0 is one',
+      'value >= 1 && value <= 8', 'value <= 8', 'images')
+fault('odd-jpeg-scans', 'images/jpeg.c', 'scans without end are decoded',
+      'input_scan_number > MOST_SCANS)', 'input_scan_number > MOST_SCANS * 10)', 'images')
+fault('odd-jpeg-kind', 'images/jpeg.c', "YCCK is libjpeg's to refuse",
+      'in->jpeg_color_space == JCS_CMYK || in->jpeg_color_space == JCS_YCCK', 'in->jpeg_color_space == JCS_CMYK',
+      'images')
+fault('odd-look-stuffed', 'images/look.c', '255 and 0 are a marker',
+      'if (c != 0)\n            return c;', 'return c;', 'images')
+fault('odd-bytes-overflow', 'images/array.c', 'the size of a file that grows may overflow',
+      'if (least < more || twice < bytes->capacity)', 'if (0)', 'images')
+fault('odd-npy-extent', 'images/npy_dataset.c', 'an extent of 2^32 + 4 is one of 4',
+      'channels > INT32_MAX || shape[first] > INT32_MAX ||', 'channels > INT32_MAX ||', 'images')
+fault('odd-adopt', 'data/dataset.c', 'a block may be shorter than its images',
+      'if (status == CAE_OK && bytes < expected)', 'if (0)', 'images')
+fault('odd-path', 'images/walk.c', 'a path that is too long is cut off',
+      'return length >= 0 && length < CAE__PATH_ROOM', 'return length >= 0', 'images')
+fault('odd-batch-size', 'data/cifar10.c', 'a file may change between its measure and its opening',
+      'if (size == file->records * RECORD)', 'if (size > 0)', 'pieces')
+fault('odd-read-again', 'base/file_at.c', 'a signal ends a read',
+      'if (got < 0 && errno == EINTR)', 'if (0)', 'pieces')
+fault('odd-write-nothing', 'base/file_at.c', 'a write of nothing is tried for ever',
+      'if (put <= 0)\n            return put < 0 ? errno : ENOSPC;', 'if (put < 0)\n            return errno;', 'pieces')
+fault('odd-standard', 'base/file_at.c', "a cache may be the host's standard output",
+      'descriptor >= FIRST_OF_OURS)', 'descriptor >= 0)', 'pieces')
+fault('odd-nameless', 'base/file_at.c', 'a cache keeps its name where systems give it one',
+      '(void)unlink(path);', ';', 'pieces')
+fault('odd-replace-group', 'base/replace.c', 'another group gets what was meant for the old one',
+      'mode &= (mode_t)(0707 | (mode & 07) << 3);', ';', 'pieces')
+fault('odd-replace-printed', 'base/replace.c', 'what a host printed into a new file stays',
+      'lseek(moved, 0, SEEK_SET) != 0 || ftruncate(moved, 0) != 0', '0', 'pieces')
+fault('odd-replace-memory', 'base/replace.c', 'a link without memory leads nowhere',
+      'if (!real && errno == ENOMEM)', 'if (0)', 'pieces')
+fault('odd-bad-unread', 'training/trainer.c', 'a bad image that cannot be read is none',
+      'if (unread != CAE__ALL_READ)\n        status =', 'if (0)\n        status =', 'pieces')
+fault('odd-hash-unread', 'training/identity.c', 'images that cannot be read are compared as what was there before',
+      'if (read)', 'if (read || samples)', 'pieces')
+fault('odd-row-whole', 'training/group.c', "halves in others' rows are rounded",
+      '&& row[i] == (float)(uint32_t)row[i]', '', 'group')
+fault('odd-row-present', 'training/group.c', 'a row may be there twice',
+      '||\n            g->table[rank * count] != 1.0f)', ')', 'group')
+fault('odd-partner-text', 'training/identity.c', "others' texts may ring the bell",
+      'row[TEXT + i] >= 32.0f &&', 'row[TEXT + i] >= 1.0f &&', 'group')
+fault('odd-partner-length', 'training/identity.c', "others' texts are as long as they say",
+      'row[LENGTH] < MOST_TEXT ? (size_t)row[LENGTH] : MOST_TEXT', '(size_t)row[LENGTH]', 'group')
+fault('odd-partner-count', 'training/group.c', 'any sum is a number of ranks',
+      'return sum >= 0.0f && sum <= (float)(1 << 24) ? (uint32_t)sum : 0;', 'return (uint32_t)(int64_t)sum;', 'group')
+fault('odd-partner-loss', 'training/group.c', 'a sum that is no loss is taken for one',
+      'if (!is_row(row, CAE__ROW_NUMBER))\n        return (double)NAN;', '', 'group')
+fault('odd-least', 'training/group.c', 'of two bad images the one of the highest rank is named',
+      'if (other >= 0 && (*least < 0 || other < *least))', 'if (other >= 0)', 'group')
+fault('odd-look-again', 'base/file.c', 'a file that cannot be looked at again has not changed',
+      'if (fstat(descriptor, &after) != 0)', 'if (fstat(descriptor, &after) != 0 && !memcpy(&after, before, sizeof after))', 'pieces')
+fault('odd-second-join', 'training/group.c', 'a text of another status',
+      'return cae__fail(trainer->handle.context, mine, "%s", text);', 'return mine;', 'group')
+fault('odd-ssim-window', 'training/trainer.c', 'one side may be smaller than the window',
+      'dataset->height < CAE__SSIM_TAPS || dataset->width', 'dataset->height < CAE__SSIM_TAPS && dataset->width', 'trainer')
+fault('odd-ssim-weight', 'training/trainer.c', 'a weight below 0 is one',
+      '!cae__is_not_negative(o->ssim_weight) ||', '', 'trainer')
+fault('odd-average-memory', 'training/average.c', 'the second copy may be missing',
+      'if (!trainer->average || !trainer->average_before)', 'if (!trainer->average)', 'average')
 
 # --- Data larger than memory --------------------------------------------------------------------
 
