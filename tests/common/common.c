@@ -37,9 +37,14 @@ bool test_quick(void)
     return wanted("CAE_TEST_QUICK");
 }
 
+bool test_is_emulated(void)
+{
+    return wanted("CAE_TEST_EMULATED");
+}
+
 bool test_emulated(const char *skipped)
 {
-    const bool emulated = wanted("CAE_TEST_EMULATED");
+    const bool emulated = test_is_emulated();
 
     if (emulated)
         printf("skipped: %s\n", skipped);

@@ -44,6 +44,8 @@ bool test_quick(void);
 /* CAE_TEST_EMULATED is: what runs the tests is qemu-user, which cannot do everything that Linux can. Says
  * what is therefore skipped, and why. */
 bool test_emulated(const char *skipped);
+/* The same without a word: for what is only made smaller. */
+bool test_is_emulated(void);
 #define THREADS_AFTER_FORK                                                                          \
     "threads in a child of a process with threads: qemu-user 7.2 fails an assertion of its own, "   \
     "plugins/core.c:221"
