@@ -7,9 +7,11 @@
 #include "anomaly/defects.h"
 #include "anomaly/settings.h"
 #include "anomaly/sheet.h"
+#include "trainer/files.h"
 #include "trainer/message.h"
 
 #include <cae/cae.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,6 +329,8 @@ int main(int argc, char **argv)
     bool good;
 
     message_begin_with("anomaly");
+    if (!streams_begin())
+        return EXIT_FAILURE;
     if (!settings_parse(&run.settings, &code, argc, argv))
         return code;
     good = allocate_scores(&run) && work(&run);
@@ -339,5 +343,7 @@ int main(int argc, char **argv)
     cae_dataset_destroy(run.train);
     cae_context_destroy(run.context);
     free(run.scores[0]);
+    if (fflush(stdout) || ferror(stdout))
+        good = fail("cannot write to standard output: %s", strerror(errno));
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

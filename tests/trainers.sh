@@ -268,9 +268,16 @@ if mount -t tmpfs -o size=512k tmpfs disk 2>/dev/null; then
     cat /dev/zero >disk/filler 2>/dev/null
     check 'a full disk' survives disk "$denoise" $tiny --seed 2 --epochs 2 --out disk
     check 'a full disk says so' grep -qi 'space' stderr
+    rm disk/filler
+    # events are written in the middle of an epoch when there is a MiB of them
+    check 'a full disk for TensorBoard' exits 1 'space' "$denoise" --batch 1 --limit 14000 \
+        --threads 1 --quiet --epochs 2 --out told --tensorboard disk
+    check 'loses no step' test "$(tail -n 1 told/log.csv | cut -d, -f1)" -gt 10000
+    check 'which the checkpoint has' grep -aq '"step\\*":1[0-9]\{4\},' told/checkpoint.safetensors
 else
     skip 'a full disk' 'cannot mount a small one'
     skip 'a full disk says so' 'cannot mount a small one'
+    skip 'a full disk for TensorBoard' 'cannot mount a small one'
 fi
 
 # --- Going on where it stopped --------------------------------------------------------------------
@@ -330,12 +337,23 @@ go_on() {
 }
 
 options='--data data --batch 12 --threads 1'
-for signal in INT TERM; do
+
+# unheard COMMAND...: its messages go into a pipe that nobody reads from.
+unheard() {
+    { "$@" 2>&1 >/dev/null; echo $? >code; } | true
+    [ "$(cat code)" -eq 0 ] || { echo "exit code $(cat code)"; return 1; }
+}
+check 'a training that nobody listens to' unheard "$denoise" $options --epochs 3 --out unheard
+check 'comes to its end' test -s unheard/report.html
+check 'a table that nobody reads' exits 1 'standard output' sh -c '"$@" >&-' sh "$denoise" $options \
+    --epochs 2 --out closed
+
+for signal in INT TERM HUP; do
     if ! sh -c "trap 'exit 0' $signal; kill -s $signal \$\$; exit 1"; then
         skip "SIG$signal saves" 'whoever runs this has had the signal ignored'
         continue
     fi
-    [ $signal = INT ] && code=130 || code=143
+    case $signal in INT) code=130 ;; TERM) code=143 ;; *) code=129 ;; esac
     out="it's stopped by $signal"
     check "SIG$signal saves and says how to go on" exits $code '--resume' \
         interrupted $signal "$denoise" $options --epochs 1000000 --out "$out"

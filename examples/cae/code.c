@@ -92,7 +92,8 @@ static bool encode(const struct call *call, const struct network *network)
     int colours = 0;
     bool good;
 
-    good = may_write(call, in, out) && picture_read(&picture, call, in) &&
+    good = may_write(call, in, out) && spares("model", call->settings.model, out) &&
+           picture_read(&picture, call, in) &&
            way_of(&way, &colours, call, network, picture.channels, in) &&
            frame_of(&frame, network, picture.height, picture.width, in) &&
            run_encoder(&array, &latent, call, network, &frame, &picture, way, colours, in) &&
@@ -198,7 +199,7 @@ static bool take_latent_shape(struct latent *latent, const struct call *call, co
 static bool channels_given(int *channels, const struct latent *latent, const struct network *network,
                            const char *in)
 {
-    *channels = (int)latent->count * network->out_channels;
+    *channels = latent->count == 1 ? network->out_channels : 3;
     return latent->count == 1 || (network->out_channels == 1 && latent->count == 3) ||
            fail("%s: expected one latent, or 3 of a model of one channel, found %" PRId64,
                 input_name(in), latent->count);
@@ -280,7 +281,8 @@ static bool decode(const struct call *call, const struct network *network, int32
     struct frame frame = {.whole = true};
     int32_t height = 0, width = 0;
     int channels = 0;
-    cae_array *array = may_write(call, in, out) ? array_read(call, in) : NULL;
+    cae_array *array = may_write(call, in, out) && spares("model", call->settings.model, out)
+                           ? array_read(call, in) : NULL;
     float *y = NULL;
     bool good;
 

@@ -72,7 +72,8 @@ static bool denoise(struct result *result, const struct call *call, const struct
     float *y = NULL;
     bool good;
 
-    if (!may_write(call, in, out) || !picture_read(&picture, call, in))
+    if (!may_write(call, in, out) || !spares("model", call->settings.model, out) ||
+        !picture_read(&picture, call, in))
         return false;
     *result = (struct result){.channels = picture.channels, .type = picture.type};
     good = format_of(&format, call, out,

@@ -164,6 +164,18 @@ static void print_shape(const char *name, const struct facts *f, const int32_t s
            f->size[1]);
 }
 
+/* A text that somebody else wrote, in a column. */
+static void print_plain(int width, const char *text)
+{
+    char *plain = strdup(text);
+
+    if (plain) {
+        make_plain(plain);
+        printf("%-*s", width, plain);
+    }
+    free(plain);
+}
+
 /* "name: value" for what is no object itself. */
 static void print_members(const char *title, json_t *object)
 {
@@ -174,10 +186,15 @@ static void print_members(const char *title, json_t *object)
         return;
     printf("%s\n", title);
     json_object_foreach(object, key, value) {
-        char *text = json_is_string(value) ? NULL
+        char *text = json_is_string(value) ? strdup(json_string_value(value))
                      : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        if (json_is_string(value) || text)
-            printf("  %-20s %s\n", key, text ? text : json_string_value(value));
+        if (text) {
+            printf("  ");
+            print_plain(20, key);
+            putchar(' ');
+            print_plain(0, text);
+            putchar('\n');
+        }
         free(text);
     }
 }
@@ -206,11 +223,16 @@ static void print_facts(const struct facts *f)
                kind_name(f->scorer.kind), (int)f->scorer.smoothing);
     else
         printf("%-16snone: cae calibrate finds one\n", "threshold");
-    printf("%-16slibcae %s\n", "written by", f->library[0] ? f->library : "unknown");
+    printf("%-16slibcae ", "written by");
+    print_plain(0, f->library[0] ? f->library : "unknown");
+    putchar('\n');
     print_members("checkpoint", f->trainer);
     print_members("training", f->note);
-    if (!f->note && cae_model_note(f->model)[0])
-        printf("note\n%s\n", cae_model_note(f->model));
+    if (!f->note && cae_model_note(f->model)[0]) {
+        printf("note\n");
+        print_plain(0, cae_model_note(f->model));
+        putchar('\n');
+    }
 }
 
 /* --- As JSON --------------------------------------------------------------------------------- */
@@ -259,7 +281,7 @@ static bool report(const struct facts *f)
         json_array_append_new(layers, describe_layer(&n->layers[i]));
     return output_report(
         json_pack("{s:s, s:o, s:o, s:i, s:I, s:b, s:[I, I], s:o, s:[i, I, I], s:o, s:o, s:o, s:o, s:o,"
-                  " s:s, s:s}",
+                  " s:s, s:o}",
                   "command", "info", "model", output_text(f->path), "layers", layers,
                   "encoder_layers", n->encoder,
                   "parameters", (json_int_t)cae_model_parameter_count(f->model),
@@ -271,7 +293,7 @@ static bool report(const struct facts *f)
                   "latent", describe_shape(f->latent), "output", describe_shape(f->output),
                   "threshold", describe_threshold(f),
                   "checkpoint", or_null(f->trainer), "training", or_null(f->note),
-                  "note", cae_model_note(f->model), "library_version", f->library),
+                  "note", cae_model_note(f->model), "library_version", output_text(f->library)),
         false);
 }
 

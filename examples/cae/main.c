@@ -2,14 +2,12 @@
 #include "command.h"
 #include "output.h"
 
+#include "../trainer/files.h"
 #include "../trainer/message.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct command *const commands[] = {
     &command_denoise, &command_train, &command_eval, &command_info, &command_encode,
@@ -174,23 +172,12 @@ static int dispatch(int argc, char **argv)
     return command ? run(command, argc - 1, argv + 1) : refuse_usage(NULL);
 }
 
-/* A file that is opened must not get the number of a standard stream that is closed: what is printed
- * would go into it. Reading from what writes only, and the other way round, fails. */
-static bool standard_streams_are_there(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
-            return false;
-    return true;
-}
-
 int main(int argc, char **argv)
 {
     int code;
 
-    if (!standard_streams_are_there())
+    if (!streams_begin())
         return EXIT_FAILED;
-    signal(SIGPIPE, SIG_IGN); /* whoever reads has gone: a write that fails, and an exit code */
     message_begin_with("cae");
     code = dispatch(argc, argv);
     if (fflush(stdout) || ferror(stdout)) {

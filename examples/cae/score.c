@@ -101,8 +101,8 @@ static int run_calibrate(struct call *call)
         !needs(s->out, "out", "a file for the model with its threshold") ||
         !parse_extents(size, "crop", s->crop))
         return EXIT_USAGE;
-    if (may_write(call, s->model, s->out) && can_be_written(s->out) && open_model(call) &&
-        calibrate(call, &clean))
+    if (may_write(call, s->model, s->out) && spares("data", s->data, s->out) && can_be_written(s->out) &&
+        open_model(call) && calibrate(call, &clean))
         code = EXIT_DONE;
     data_close(&clean);
     return code;
@@ -202,17 +202,29 @@ static float *frame_of_picture(const struct judge *j, const struct picture *p, c
     return x;
 }
 
+/* Of a picture's map, without ".map.png". */
+static const char *map_name(const char *path)
+{
+    return !is_standard(path) ? base_name(path) : "standard-input";
+}
+
+static char *map_path(const char *directory, const char *path)
+{
+    char *joined = path_join(directory, map_name(path));
+    const size_t length = joined ? strlen(joined) + sizeof ".map.png" : 0;
+    char *name = joined ? malloc(length) : NULL;
+
+    if (name)
+        snprintf(name, length, "%s.map.png", joined);
+    free(joined);
+    return name;
+}
+
 static bool write_map(const struct judge *j, char **name, const float *map, const char *path)
 {
     const double white = j->calibrated && j->options.kind == CAE_SCORE_PEAK ? 2 * j->threshold : 0;
-    char *joined = path_join(j->call->settings.map,
-                             !is_standard(path) ? base_name(path) : "standard-input");
-    const size_t length = joined ? strlen(joined) + sizeof ".map.png" : 0;
 
-    *name = joined ? malloc(length) : NULL;
-    if (*name)
-        snprintf(*name, length, "%s.map.png", joined);
-    free(joined);
+    *name = map_path(j->call->settings.map, path);
     return *name ? heat_write(j->call, map, j->height, j->width, white, *name)
                  : fail("out of memory");
 }
@@ -312,13 +324,55 @@ static bool maps_can_be_written(const struct call *call)
            fail("--map: expected a directory, found none of the name %s", call->settings.map);
 }
 
+/* A map is not to go where the map of another picture goes. */
+static bool maps_differ(const struct call *call)
+{
+    for (int i = 0; call->settings.map && i < call->count; i++)
+        for (int j = 0; j < i; j++)
+            if (!strcmp(map_name(call->files[i]), map_name(call->files[j])))
+                return fail("%s and %s: expected names that differ, as the maps of both go into %s",
+                            call->files[j], call->files[i], call->settings.map);
+    return true;
+}
+
+/* Nor where a picture is. */
+static bool maps_spare(const struct call *call, const char *picture)
+{
+    for (int i = 0; call->settings.map && i < call->count; i++) {
+        const char *name = map_name(call->files[i]);
+        const size_t length = strlen(name);
+        char *map;
+        bool same;
+        if (strncmp(base_name(picture), name, length) ||
+            strcmp(base_name(picture) + length, ".map.png"))
+            continue;
+        map = map_path(call->settings.map, call->files[i]);
+        same = !map || same_file(picture, map);
+        free(map);
+        if (same)
+            return fail("%s: expected another place than that of the map of %s, found the same",
+                        picture, call->files[i]);
+    }
+    return true;
+}
+
+static bool maps_spare_pictures(const struct call *call)
+{
+    for (int i = 0; i < call->count; i++)
+        if (!maps_spare(call, call->files[i]))
+            return false;
+    return true;
+}
+
 static int run_score(struct call *call)
 {
     struct judge judge = {.call = call};
     int32_t channels = 0;
 
-    if (!needs(call->settings.model, "model", "a model file"))
+    if (!needs(call->settings.model, "model", "a model file") || !maps_differ(call))
         return EXIT_USAGE;
+    if (!maps_spare_pictures(call))
+        return EXIT_FAILED;
     if (!maps_can_be_written(call) || !open_model(call) || !is_ready(&judge))
         return EXIT_FAILED;
     cae_model_channels(&channels, NULL, call->model, NULL, CAE_PART_WHOLE);
@@ -345,7 +399,8 @@ const struct command command_score = {
         "\n"
         "  --map writes where the error is, from black over red and yellow to white. White is the\n"
         "  largest error of the picture; with a threshold of kind peak it is twice the threshold, so\n"
-        "  that the maps of several pictures can be compared.\n"
+        "  that the maps of several pictures can be compared. Names of pictures must differ, and no\n"
+        "  picture be where a map goes.\n"
         "\n"
         "EXIT STATUS\n"
         "  0 done and nothing above the threshold, 1 failed (any of the files), 2 wrong usage,\n"

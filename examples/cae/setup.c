@@ -1,4 +1,7 @@
 /* setup.c - what a command stands on: a context, a model, and words for what is not there. */
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
+#endif
 #include "setup.h"
 
 #include "../trainer/message.h"
@@ -8,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,6 +87,40 @@ bool may_write(const struct call *call, const char *input, const char *output)
     return call->settings.force || !same_file(input, output) ||
            fail("%s: expected another file than the input %s, found the same; --force replaces it",
                 output, input);
+}
+
+static bool is_below(const char *directory, const char *path)
+{
+    char *top = realpath(directory, NULL), *real = realpath(path, NULL);
+    const size_t length = top ? strlen(top) : 0;
+    const bool below = top && real && !strncmp(real, top, length) &&
+                       (real[length] == '/' || top[length - 1] == '/');
+
+    free(top);
+    free(real);
+    return below;
+}
+
+/* As what the library reads of a directory is called; a model may lie there, too. */
+static bool is_called_as_images(const char *path)
+{
+    static const char *const ends[] = {".png", ".jpg", ".jpeg", ".bin"};
+    const char *dot = strrchr(base_name(path), '.');
+
+    for (int i = 0; i < COUNT(ends); i++)
+        if (dot && !strcasecmp(dot, ends[i]))
+            return true;
+    return false;
+}
+
+bool spares(const char *option, const char *path, const char *output)
+{
+    if (!path)
+        return true;
+    if (same_file(path, output))
+        return fail("%s: expected another file than that of --%s, found the same", output, option);
+    return !is_called_as_images(output) || !is_below(path, output) ||
+           fail("%s: expected a name of its own, found one of the images in %s", output, path);
 }
 
 bool can_be_written(const char *path)

@@ -22,6 +22,10 @@ bool same_file(const char *input, const char *output);
 /* Refuse to write `output` over `input` without --force. */
 bool may_write(const struct call *call, const char *input, const char *output);
 
+/* Refuse, with --force too, to write `output` over what the command reads beside its input: the file of
+ * --OPTION, or one of the images below its directory. NULL is no file. */
+bool spares(const char *option, const char *path, const char *output);
+
 /* A file can be made there, as far as can be seen without making one: before hours of work. */
 bool can_be_written(const char *path);
 

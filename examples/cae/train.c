@@ -64,6 +64,8 @@ struct training {
     cae_progress progress;
     double seconds;     /* of training, without evaluation and files */
     cae_evaluation quality;
+    bool evaluated;
+    bool unread;        /* stopped by an image that could not be read any more */
 };
 
 /* --- Usage ----------------------------------------------------------------------------------- */
@@ -126,6 +128,7 @@ static bool take_step(struct training *t, struct progress *progress)
 
     if (status) {
         progress_end(progress);
+        t->unread = status == CAE_ERR_IO || status == CAE_ERR_FORMAT;
         return fail_status(t->call->context, status, status == CAE_ERR_NUMERIC
                            ? "training diverged, nothing is saved; a smaller --lr may help"
                            : "training stopped");
@@ -150,7 +153,6 @@ static bool train(struct training *t)
     interrupt_begin();
     while (good && t->progress.epoch < t->recipe.epochs && !interrupt_signal())
         good = take_step(t, &progress);
-    interrupt_end();
     progress_end(&progress);
     return good;
 }
@@ -184,7 +186,7 @@ static char *command_text(const struct call *call)
 static json_t *describe(const struct training *t)
 {
     char *command = command_text(t->call);
-    json_t *figures = quality_describe(&t->quality, t->sigma);
+    json_t *figures = t->evaluated ? quality_describe(&t->quality, t->sigma) : NULL;
     json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:f, s:s, s:o, s:I, s:o}",
                             "command", output_text(command ? command : "cae train"),
                             "task", tasks[t->call->settings.task], "preset", recipe_presets[t->preset],
@@ -207,7 +209,7 @@ static json_t *describe(const struct training *t)
     return all;
 }
 
-static bool add_note(const struct training *t)
+static void add_note(const struct training *t)
 {
     json_t *all = describe(t);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
@@ -217,7 +219,6 @@ static bool add_note(const struct training *t)
         say("the model is saved without a note of its training");
     free(text);
     json_decref(all);
-    return true;
 }
 
 static bool report(const struct training *t)
@@ -241,18 +242,31 @@ static bool report(const struct training *t)
     return output_report(all, false);
 }
 
-/* An interrupted training is saved, too. */
-static bool finish(struct training *t)
+static bool save(const struct training *t)
 {
     const char *out = t->call->settings.out;
-    cae_status status = cae_trainer_average(&t->learned, t->trainer);
+    cae_status status;
+
+    add_note(t);
+    status = cae_model_save(t->learned, out);
+    return !status || fail_file(t->call->context, status, out);
+}
+
+/* An interrupted training is saved, too; and all before it is evaluated, which may fail, as where an image
+ * that was kept back for it is damaged, or be ended: hours of work do not go for a figure. */
+static bool finish(struct training *t)
+{
+    const cae_status status = cae_trainer_average(&t->learned, t->trainer);
 
     if (status)
         return fail_status(t->call->context, status, "cannot take the model");
-    if (!quality_measure(&t->quality, t->call, t->learned, &t->test, t->sigma) || !add_note(t))
+    if (!save(t))
         return false;
-    status = cae_model_save(t->learned, out);
-    return !status || fail_file(t->call->context, status, out);
+    t->evaluated = quality_measure(&t->quality, t->call, t->learned, &t->test, t->sigma);
+    if (t->evaluated)
+        return save(t);
+    say("%s is the model as it was trained, without figures of what it reached", t->call->settings.out);
+    return true;
 }
 
 /* --- cae train ------------------------------------------------------------------------------- */
@@ -262,9 +276,16 @@ static int perform(struct training *t)
     const struct settings *s = &t->call->settings;
     int code = EXIT_FAILED;
 
-    if (can_be_written(s->out) && open_context(t->call) &&
-        data_open_both(&t->train, &t->test, t->call) && set_up(t) && train(t) && finish(t) && report(t))
-        code = EXIT_DONE;
+    if (spares("data", s->data, s->out) && can_be_written(s->out) && open_context(t->call) &&
+        data_open_both(&t->train, &t->test, t->call) && set_up(t)) {
+        const bool trained = train(t), some = trained || (t->unread && t->progress.step > 0);
+        const bool saved = some && finish(t);
+        interrupt_end(); /* a terminal that goes away says so more than once */
+        if (trained)
+            code = saved && t->evaluated && report(t) ? EXIT_DONE : EXIT_FAILED;
+        else if (saved)
+            say("%s is the model as it was after step %" PRId64, s->out, t->progress.step);
+    }
     if (code == EXIT_DONE && t->progress.epoch < t->recipe.epochs) {
         say("interrupted after step %" PRId64 ": %s is the model as it was then", t->progress.step,
             s->out);
@@ -321,14 +342,15 @@ const struct command command_train = {
         "  --epochs, --batch and --lr change the recipe.\n"
         "\n"
         "  The model is saved at the end, whole or not at all, with a note of what it was trained on\n"
-        "  and what it reached: `cae info` shows it. For checkpoints, a log and pictures of the\n"
-        "  training there are the trainers of examples/.\n"
+        "  and what it reached: `cae info` shows it. It is saved, too, where an image cannot be read any\n"
+        "  more or the model not be evaluated; the exit code is 1 then. For checkpoints, a log and\n"
+        "  pictures of the training there are the trainers of examples/.\n"
         "\n"
         "SIGNALS\n"
         "  Ctrl-C finishes the step and saves the model as it is; a second one ends at once.\n"
         "\n"
         "EXIT STATUS\n"
-        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
+        "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated, 129 hung up.\n"
         "\n"
         "EXAMPLES\n"
         "  cae train --data cifar-10-batches-bin --out denoiser.safetensors\n"

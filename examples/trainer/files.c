@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +229,18 @@ bool file_read(struct bytes *bytes, const char *path)
     if (!good)
         bytes_free(bytes);
     return good;
+}
+
+/* --- Standard streams ------------------------------------------------------------------------- */
+
+bool streams_begin(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    signal(SIGPIPE, SIG_IGN);
+    return true;
 }
 
 /* --- Directories and paths -------------------------------------------------------------------- */

@@ -129,7 +129,7 @@ int group_threads(const struct group *group)
     MPI_Allreduce(mine, users, PROCESSORS, MPI_INT, MPI_SUM, node);
     MPI_Comm_free(&node);
     for (int i = 0; i < PROCESSORS; i++)
-        share += mine[i] ? 1.0 / users[i] : 0;
+        share += mine[i] && users[i] > 0 ? 1.0 / users[i] : 0;
     return share < 1 ? 1 : (int)(share + 0.001);
 }
 

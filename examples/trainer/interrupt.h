@@ -3,7 +3,7 @@
 #define TRAINER_INTERRUPT_H
 
 /* From here on the first SIGINT or SIGTERM is only remembered; a second one ends the program, which
- * is safe at any time because files appear whole or not at all. */
+ * is safe at any time because files appear whole or not at all. So is SIGHUP, however often. */
 void interrupt_begin(void);
 
 /* Signals do again what they did before. */

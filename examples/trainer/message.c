@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+enum { MOST_TEXT = 8192 }; /* bytes of a message: more than two paths */
 
 static const char *program = "trainer";
 
@@ -21,13 +24,41 @@ void message_begin_with(const char *name)
 
 /* --- Printing or keeping ---------------------------------------------------------------------- */
 
-static void keep_values(const char *format, va_list values)
+static bool is_control(const unsigned char *c)
 {
-    const size_t room = sizeof kept.text - kept.size;
-    const int length = vsnprintf(kept.text + kept.size, room, format, values);
+    return (*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f ||
+           (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0); /* in UTF-8, two bytes */
+}
 
-    if (length > 0)
-        kept.size += (size_t)length < room ? (size_t)length : room - 1;
+void make_plain(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (is_control(c)) {
+            if (*c == 0xc2)
+                *c++ = '?';
+            *c = '?';
+        }
+}
+
+static void keep(const char *text)
+{
+    const size_t room = sizeof kept.text - kept.size, length = strlen(text);
+    const size_t count = length < room ? length : room - 1;
+
+    memcpy(kept.text + kept.size, text, count);
+    kept.size += count;
+}
+
+static void put_values(const char *format, va_list values)
+{
+    char text[MOST_TEXT];
+
+    vsnprintf(text, sizeof text, format, values);
+    make_plain(text);
+    if (kept.holding)
+        keep(text);
+    else
+        fputs(text, stderr);
 }
 
 static void put(const char *format, ...) LIKE_PRINTF(1, 2);
@@ -37,19 +68,8 @@ static void put(const char *format, ...)
     va_list values;
 
     va_start(values, format);
-    if (kept.holding)
-        keep_values(format, values);
-    else
-        vfprintf(stderr, format, values);
+    put_values(format, values);
     va_end(values);
-}
-
-static void put_values(const char *format, va_list values)
-{
-    if (kept.holding)
-        keep_values(format, values);
-    else
-        vfprintf(stderr, format, values);
 }
 
 static void put_message(const char *format, va_list values, const char *reason)

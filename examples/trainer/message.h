@@ -28,6 +28,10 @@ bool fail_status(const cae_context *context, cae_status status, const char *form
 /* A line without the program's name, after a failure. */
 void hint(const char *format, ...) LIKE_PRINTF(1, 2);
 
+/* What a terminal would act upon, in a text from a file or of a file's name, becomes '?': all control
+ * characters but the ends of lines and tabs. Messages have been through it. */
+void make_plain(char *text);
+
 /* --- In a group of processes, which would all say the same ------------------------------------ */
 
 /* From now on failures and hints are kept until one of the next two, and only rank 0 says anything

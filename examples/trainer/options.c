@@ -143,7 +143,7 @@ static void print_help(const struct task *task)
            "  Ctrl-C finishes the batch, saves, and says how to resume; a second one ends at once.\n"
            "\n"
            "EXIT STATUS\n"
-           "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.\n"
+           "  0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated, 129 hung up.\n"
            "\n"
            "MANY PROCESSES\n"
            "  mpirun -np 4 %s ... trains on four, in a build with MPI. Rank 0 writes and reports;\n"

@@ -241,6 +241,8 @@ int task_main(const struct task *task, int argc, char **argv)
     int exit_code;
 
     message_begin_with(task->name);
+    if (!streams_begin())
+        return EXIT_FAILURE;
     if (!group_begin(&run.group))
         return group_end(&run.group, EXIT_FAILURE);
     if (read_options(&run, &exit_code, argc, argv)) {

@@ -164,6 +164,17 @@ static bool is_time_to_stop(struct run *run, bool wanted)
     return run->progress.stop;
 }
 
+/* What could not be noted ends a run, and is no reason to lose what was learned since the last
+ * checkpoint. */
+static bool save_with_notes(struct run *run, bool noted)
+{
+    if (group_agree(&run->group, noted))
+        return save_all(run);
+    if (!group_is_lost(&run->group))
+        save_checkpoint(run);
+    return false;
+}
+
 static enum outcome take_steps(struct run *run, struct progress *progress)
 {
     bool noted = true;
@@ -177,9 +188,7 @@ static enum outcome take_steps(struct run *run, struct progress *progress)
         const bool interrupted = is_time_to_stop(run, !noted || interrupt_signal());
         if (interrupted)
             progress_end(progress);
-        if ((interrupted || run->progress.epoch_done) && !group_agree(&run->group, noted))
-            return FAILED;
-        if ((interrupted || run->progress.epoch_done) && !save_all(run))
+        if ((interrupted || run->progress.epoch_done) && !save_with_notes(run, noted))
             return FAILED;
         if (interrupted)
             return INTERRUPTED;
@@ -206,10 +215,12 @@ enum outcome train(struct run *run)
     progress.ranks = run->group.ranks;
     interrupt_begin();
     outcome = take_steps(run, &progress);
-    interrupt_end();
     progress_end(&progress);
 
-    if (outcome == FAILED || !save_model(run))
+    if (outcome != FAILED && !save_model(run))
+        outcome = FAILED;
+    interrupt_end();
+    if (outcome == FAILED)
         return FAILED;
     if (outcome == INTERRUPTED && is_writer(run))
         tell_how_to_resume(run);

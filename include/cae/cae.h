@@ -501,9 +501,9 @@ cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
 /** A NumPy file (.npy, see cae_array_read) of bytes or floats: [count][channels][height][width], or
  * [count][height][width][channels] when the options say CAE_LAYOUT_NHWC, or [count][height][width],
  * which is one channel. Bytes are scaled, floats taken to be in the range that the options name.
- * Read into memory once: what it takes is the file's size; or, where the options bound that and it is
- * more, kept open, which only bytes and this machine's float32 can be: CAE_ERR_FORMAT for numbers that
- * would have to be converted. The options' type and borrow are 0. */
+ * Read into memory once: what it takes is the file's size, of f8 too; or, where the options bound
+ * that and it is more, kept open, which only bytes and this machine's float32 can be: CAE_ERR_FORMAT
+ * for numbers that would have to be converted. The options' type and borrow are 0. */
 cae_status cae_dataset_open_npy(cae_dataset **out, cae_context *context, const char *path,
                                 const cae_dataset_options *options);
 
@@ -637,9 +637,10 @@ size_t cae_array_bytes(const cae_array *array);
  *
  * .npy of u1, u2 and f4 in either byte order, and f8, which is rounded to float32; in C order, at
  * least one number. PNG of all kinds: a palette becomes RGB or RGBA, a transparent colour an alpha
- * channel, grey of less than 8 bits 8; all checksums must be right. JPEG, grey or colour, sequential
- * or progressive, turned upright as its EXIF orientation says; not CMYK. An image may have 2^28
- * pixels and sides of 2^20; what its header says it is must be possible in a file of that size.
+ * channel, grey of less than 8 bits 8; the checksums of chunks that matter must be right. JPEG,
+ * grey or colour, sequential or progressive, turned upright as its EXIF orientation says; not CMYK.
+ * An image may have 2^28 pixels and sides of 2^20; what its header says it is must be possible in a
+ * file of that size.
  * CAE_ERR_FORMAT for what is cut off or damaged. */
 cae_status cae_array_read(cae_array **out, cae_context *context, const char *path);
 
@@ -856,8 +857,8 @@ void cae_trainer_destroy(cae_trainer *trainer);
  * and if it was this trainer's last update that led there, it is taken back with everything it
  * changed: cae_trainer_progress tells where that is. Model, optimizer and trainer may be saved, or
  * continued at another rate. In a group collective, see cae_trainer_join: CAE_ERR_PEER when another
- * rank failed, with nothing updated anywhere, but for that of ranks whose parameters were found to
- * differ at the end of an epoch, which ends the group. */
+ * rank failed, with nothing updated anywhere; and when the ranks' parameters are found to differ at
+ * the end of an epoch, which ends the group. */
 cae_status cae_trainer_step(cae_progress *out, cae_trainer *trainer);
 
 /** Take steps to the end of the current epoch. `out`, `callback` and `user` may be NULL.
@@ -875,7 +876,8 @@ int64_t cae_trainer_steps_per_epoch(const cae_trainer *trainer);
 cae_status cae_trainer_progress(cae_progress *out, const cae_trainer *trainer);
 
 /** The gradient of this trainer's last step for a named parameter tensor, after clipping; zeros
- * before the first. `count` must be its number of elements. */
+ * before the first. After a step that failed it is what that step had come to, such as the values
+ * that are not finite. `count` must be its number of elements. */
 cae_status cae_trainer_get_gradient(float *values, size_t count, const cae_trainer *trainer,
                                     const char *name);
 

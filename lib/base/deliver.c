@@ -1,7 +1,23 @@
 /* deliver.c - the ends of calls that read or make a file, on any system. */
 #include "file.h"
 
+#include <errno.h>
 #include <string.h>
+
+size_t cae__stream_read(void *data, size_t size, FILE *stream)
+{
+    unsigned char *to = data;
+    size_t done = 0;
+    while (done < size) {
+        errno = 0;
+        done += fread(to + done, 1, size - done, stream);
+        if (done < size && !(ferror(stream) && errno == EINTR))
+            break;
+        if (done < size)
+            clearerr(stream);
+    }
+    return done;
+}
 
 cae_status cae__path_check(const cae_context *context, const char *path)
 {

@@ -145,5 +145,9 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
 
 FILE *cae__file_stream(const char *path)
 {
-    return fopen(path, "rbe"); /* e: not for children */
+    FILE *stream;
+    do
+        stream = fopen(path, "rbe"); /* e: not for children */
+    while (!stream && errno == EINTR);
+    return stream;
 }

@@ -32,6 +32,9 @@ cae_status cae__file_read(unsigned char **data, size_t *size, const cae_context 
 
 /* To read piece by piece; NULL with errno set. */
 FILE *cae__file_stream(const char *path);
+/* As fread of bytes, but no signal cuts it short. Where it is less than `size`, errno says why, or is 0
+ * at the end. */
+size_t cae__stream_read(void *data, size_t size, FILE *stream);
 
 /* file_at.c: a file that stays open, to be read from anywhere in it, by any thread. Not for children
  * of other programs; a forked child has it too. */

@@ -28,7 +28,8 @@ static int open_again(const char *path, int flags)
     return descriptor;
 }
 
-/* A host that closed its standard descriptors may still print: not into a file of ours. */
+/* A host that closed its standard descriptors may still print: not into a file of ours. And it may
+ * put something else in their place, as daemons do: not instead of a file that we read from. */
 static int move_from_standard(int descriptor)
 {
     if (descriptor < 0 || descriptor >= FIRST_OF_OURS)
@@ -43,7 +44,8 @@ cae_status cae__file_open(cae__opened *file, int64_t *size, const cae_context *c
                           const char *path)
 {
     *file = CAE__NOT_OPENED;
-    const int descriptor = open_again(path, O_RDONLY | O_NONBLOCK); /* never wait for a pipe */
+    const int descriptor =
+        move_from_standard(open_again(path, O_RDONLY | O_NONBLOCK)); /* never wait for a pipe */
     if (descriptor < 0)
         return cae__fail_system(context, errno, "cannot open %s", path);
     struct stat info;

@@ -112,8 +112,7 @@ static cae_status read_records(const cae_context *context, unsigned char *pixels
     cae_status status = CAE_OK;
     unsigned char record[RECORD];
     for (int64_t i = 0; i < records && status == CAE_OK; i++, pixels += PIXELS) {
-        errno = 0;
-        if (fread(record, RECORD, 1, stream) != 1)
+        if (cae__stream_read(record, RECORD, stream) != RECORD)
             status = cae__fail_system(context, errno ? errno : EIO,
                                       "cannot read record %" PRId64 " of %s", i, path);
         else if (record[0] >= CLASSES)

@@ -223,7 +223,8 @@ static cae_status make_room(struct folder *folder)
     if (!o->cache)
         return cae__dataset_allocate(&folder->dataset, folder->context, folder->crops, o->channels,
                                      o->height, o->width, o->scale);
-    folder->rooms = cae__alloc(context, (size_t)context->threads, (size_t)crop_bytes(o));
+    folder->rooms = cae__alloc(context, (size_t)cae__workers(context, folder->files.count),
+                               (size_t)crop_bytes(o));
     return folder->rooms ? cae__file_nameless(&folder->cache, context, o->cache)
                          : cae__fail_memory(context);
 }
@@ -329,8 +330,11 @@ static void cut(void *job, int64_t index, int worker)
     if (status == CAE_OK) {
         if (image.shape[0] < o->height || image.shape[1] < o->width)
             status = too_small(context, o, image.shape[0], image.shape[1]);
-        for (int64_t crop = 0; crop < file->crops && status == CAE_OK; crop++)
+        for (int64_t crop = 0; crop < file->crops && status == CAE_OK; crop++) {
             keep_crop(folder, &image, file, crop, worker);
+            if (atomic_load(&folder->error)) /* there may be 2^31 more */
+                break;
+        }
         cae__free(context, image.data);
     }
     if (status != CAE_OK)

@@ -38,11 +38,33 @@ static bool look_at_png(struct found *found, FILE *stream)
 {
     static const int values[8] = {1, 1, 3, 1, 2, 1, 4, 1}; /* of a pixel, by kind */
     unsigned char header[8 + 10];
-    if (fread(header, sizeof header, 1, stream) != 1 || memcmp(header + 4, "IHDR", 4) != 0)
+    if (cae__stream_read(header, sizeof header, stream) != sizeof header ||
+        memcmp(header + 4, "IHDR", 4) != 0)
         return false;
     const int bits = header[16] * values[header[17] & 7];
     *found = (struct found){.width = number(header + 8, 4), .height = number(header + 12, 4),
                             .most = cae__png_most(bits < 1 ? 1 : bits)};
+    return true;
+}
+
+/* EOF at the end. */
+static int next_byte(FILE *stream)
+{
+    int c;
+    do {
+        errno = 0;
+        c = getc(stream);
+        if (c == EOF && errno == EINTR)
+            clearerr(stream);
+    } while (c == EOF && errno == EINTR);
+    return c;
+}
+
+static bool skip(FILE *stream, long bytes)
+{
+    while (fseek(stream, bytes, SEEK_CUR) != 0)
+        if (errno != EINTR)
+            return false;
     return true;
 }
 
@@ -53,10 +75,10 @@ static int next_marker(FILE *stream)
     for (;;) {
         int c;
         do
-            c = getc(stream);
+            c = next_byte(stream);
         while (c != 0xff && c != EOF);
         while (c == 0xff)
-            c = getc(stream);
+            c = next_byte(stream);
         if (c != 0)
             return c;
     }
@@ -74,17 +96,17 @@ static bool look_at_jpeg(struct found *found, FILE *stream)
             return false;
         if (marker == TEM || (marker >= RST0 && marker <= SOI))
             continue;
-        if (fread(segment, 2, 1, stream) != 1)
+        if (cae__stream_read(segment, 2, stream) != 2)
             return false;
         if (marker >= SOF0 && marker <= SOF15 && marker != DHT && marker != JPG && marker != DAC) {
-            if (fread(segment + 2, 5, 1, stream) != 1)
+            if (cae__stream_read(segment + 2, 5, stream) != 5)
                 return false;
             *found = (struct found){.height = number(segment + 3, 2),
                                     .width = number(segment + 5, 2), .most = CAE__JPEG_MOST};
             return true;
         }
         const long rest = (long)number(segment, 2) - 2; /* below 0 it is none to libjpeg */
-        if (rest > 0 && fseek(stream, rest, SEEK_CUR) != 0)
+        if (rest > 0 && !skip(stream, rest))
             return false;
     }
 }
@@ -92,14 +114,18 @@ static bool look_at_jpeg(struct found *found, FILE *stream)
 static cae_status look(struct found *found, const cae_context *context, FILE *stream)
 {
     unsigned char first[SIGNATURE] = {0};
-    const size_t got = fread(first, 1, sizeof first, stream);
+    const size_t got = cae__stream_read(first, sizeof first, stream);
     const bool is_png = cae__png_is(first, got), is_jpeg = cae__jpeg_is(first, got);
+    if (ferror(stream))
+        return cae__fail_system(context, errno, "cannot read");
     if (!is_png && !is_jpeg)
         return cae__fail(context, CAE_ERR_FORMAT, "neither PNG nor JPEG");
     if (is_jpeg)
         rewind(stream);
-    return (is_png ? look_at_png(found, stream) : look_at_jpeg(found, stream))
-               ? CAE_OK
+    if (is_png ? look_at_png(found, stream) : look_at_jpeg(found, stream))
+        return CAE_OK;
+    return ferror(stream)
+               ? cae__fail_system(context, errno, "cannot read")
                : cae__fail(context, CAE_ERR_FORMAT, "%s: the file ends before it says its size",
                            is_png ? "PNG" : "JPEG");
 }

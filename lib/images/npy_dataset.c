@@ -77,6 +77,12 @@ static cae_status read_head(struct source *source, const cae_context *context, c
     return status;
 }
 
+/* Bytes of numbers in the file, which is what they take in memory, too, whatever they become there. */
+static size_t bytes_in_file(const struct source *source)
+{
+    return (size_t)source->size - source->start;
+}
+
 static cae_status shelve(cae_dataset **out, cae_context *context, struct source *source,
                          const char *path, const cae_dataset *prototype)
 {
@@ -86,7 +92,7 @@ static cae_status shelve(cae_dataset **out, cae_context *context, struct source 
         return cae__fail(context, CAE_ERR_FORMAT,
                          "numbers that have to be converted cannot stay in the file, expected u1, or "
                          "f4 of this machine: array.astype(numpy.float32), or memory for %zu bytes",
-                         source->numbers.bytes);
+                         bytes_in_file(source));
     cae_status status = cae__store_create(&store, context, 1, 1,
                                           source->numbers.bytes / (size_t)count, 0);
     if (status != CAE_OK)
@@ -114,7 +120,7 @@ static cae_status open_bounded(cae_dataset **out, cae_context *context, const ch
     status = read_head(&source, context, path);
     if (status == CAE_OK)
         status = describe(&prototype, context, &source.numbers);
-    if (status == CAE_OK && !cae__dataset_fits(o, 1, source.numbers.bytes))
+    if (status == CAE_OK && !cae__dataset_fits(o, 1, bytes_in_file(&source)))
         status = shelve(out, context, &source, path, &prototype);
     cae__file_close(source.file);
     status = status == CAE_ERR_ARGUMENT || status == CAE_ERR_SHAPE ? CAE_ERR_FORMAT : status;

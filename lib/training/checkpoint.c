@@ -158,10 +158,11 @@ static cae_status read_state(struct state *s, const cae_context *context,
                          "trainer state of version %" PRId64 ", libcae %s reads %d, %d with a "
                          "moving average and %d with a shuffle in windows", version,
                          cae_version_string(), PLAIN, AVERAGED, WINDOWED);
-    double loss_sum = -1.0;
+    double loss_sum = (double)NAN;
     if (cae__json_u64(&s->loss_sum_bits, bits))
         memcpy(&loss_sum, &s->loss_sum_bits, sizeof loss_sum);
-    if (!cae__is_not_negative(loss_sum) || !cae__json_u64(&s->seed, seed) || s->step < 0 ||
+    /* below 0 as well: 1 - SSIM of an image that is all but reproduced, by rounding */
+    if (!cae__is_not_negative(fabs(loss_sum)) || !cae__json_u64(&s->seed, seed) || s->step < 0 ||
         s->step > MOST_COUNT || s->epoch < 0 || s->epoch > MOST_COUNT || s->updates < 0 ||
         s->updates > MOST_COUNT || s->window < 0 || s->position < 0 || s->position >= s->images)
         return cae__fail(context, CAE_ERR_FORMAT, "trainer state: a number is out of range");

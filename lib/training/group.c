@@ -134,7 +134,8 @@ cae_status cae__group_table(const cae_trainer *trainer, const float *row, size_t
     return CAE_OK;
 }
 
-cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value)
+cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value,
+                            int64_t limit)
 {
     enum { ROW = 1 + CAE__ROW_NUMBER };
     float row[ROW] = {1.0f};
@@ -142,7 +143,11 @@ cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t 
     const cae_status status = cae__group_table(trainer, row, ROW);
     *least = -1;
     for (int rank = 0; rank < trainer->group.options.ranks && status == CAE_OK; rank++) {
-        const int64_t other = (int64_t)cae__row_get(trainer->group.table + rank * ROW + 1) - 1;
+        const uint64_t said = cae__row_get(trainer->group.table + rank * ROW + 1);
+        if (said > (uint64_t)limit) /* nobody here could look there */
+            return cae__fail(trainer->handle.context, CAE_ERR_PEER,
+                             "rank %d speaks of place %" PRIu64 " of %" PRId64, rank, said, limit);
+        const int64_t other = (int64_t)said - 1;
         if (other >= 0 && (*least < 0 || other < *least))
             *least = other;
     }
@@ -303,9 +308,14 @@ cae_status cae__group_share(unsigned char **data, size_t *size, const cae_traine
         return status;
     const uint64_t bytes = cae__row_get(trainer->group.table + 1);
     float *floats = cae__alloc(context, SHARE, sizeof *floats);
+    if (giver && bytes != *size) /* others spoke in its row, and would be believed beyond its end */
+        status = cae__fail(context, CAE_ERR_PEER,
+                           "a file of %zu bytes is one of %" PRIu64 " in the sum", *size, bytes);
     if (!giver && bytes < SIZE_MAX)
         *data = cae__alloc(context, 1, (size_t)bytes + 1); /* + 1: may be empty */
-    status = cae__group_agree(trainer, floats && *data ? CAE_OK : cae__fail_memory(context));
+    if (status == CAE_OK && !(floats && *data))
+        status = cae__fail_memory(context);
+    status = cae__group_agree(trainer, status);
     *size = (size_t)bytes;
     for (size_t done = 0, length; done < *size && status == CAE_OK; done += length) {
         length = *size - done < 2 * SHARE ? *size - done : 2 * SHARE;
@@ -317,19 +327,28 @@ cae_status cae__group_share(unsigned char **data, size_t *size, const cae_traine
 
 /* --- Joining ---------------------------------------------------------------------------------- */
 
-static cae_status check_options(const cae_context *context, const cae_group_options *o)
+/* Without these the other ranks cannot be told anything. */
+static cae_status check_place(const cae_context *context, const cae_group_options *o)
 {
     if (o->ranks < 1 || o->ranks > MOST_RANKS || o->rank < 0 || o->rank >= o->ranks)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "rank %d of %d, expected 1 to %d ranks, counted from 0", (int)o->rank,
                          (int)o->ranks, (int)MOST_RANKS);
+    if (!o->sum && o->ranks > 1)
+        return cae__fail(context, CAE_ERR_OPTIONS, "sum is NULL, expected what connects %d ranks",
+                         (int)o->ranks);
+    return CAE_OK;
+}
+
+static cae_status check_rest(const cae_trainer *trainer, const cae_group_options *o)
+{
+    const cae_context *context = trainer->handle.context;
+    if (trainer->group.joined)
+        return cae__fail(context, CAE_ERR_ARGUMENT, "the trainer has joined a group before");
     if (o->reduction < CAE_REDUCTION_DETERMINISTIC || o->reduction > CAE_REDUCTION_NATIVE)
         return cae__fail(context, CAE_ERR_OPTIONS,
                          "reduction is %d, expected CAE_REDUCTION_DETERMINISTIC or _NATIVE",
                          (int)o->reduction);
-    if (!o->sum && o->ranks > 1)
-        return cae__fail(context, CAE_ERR_OPTIONS, "sum is NULL, expected what connects %d ranks",
-                         (int)o->ranks);
     return CAE_OK;
 }
 
@@ -378,16 +397,19 @@ static cae_status join(cae_trainer *trainer)
     return status;
 }
 
-/* The ranks that are about to join hear that this one cannot. */
+/* The ranks that are about to join hear that this one cannot; why is what its own text says, whatever
+ * comes of that. */
 static cae_status tell(cae_trainer *trainer, const cae_group_options *options, cae_status mine)
 {
     const struct cae__group kept = trainer->group;
+    char text[sizeof trainer->handle.context->error];
     float present = 1.0f; /* count_ranks, on the others */
+    memcpy(text, trainer->handle.context->error, sizeof text);
     trainer->group = (struct cae__group){.options = *options, .joined = true};
-    const cae_status status = sum(trainer, &present, 1); /* the text is of the status */
-    mine = status == CAE_OK ? cae__group_agree(trainer, mine) : status;
+    if (sum(trainer, &present, 1) == CAE_OK)
+        cae__group_agree(trainer, mine);
     trainer->group = kept;
-    return mine;
+    return cae__fail(trainer->handle.context, mine, "%s", text);
 }
 
 cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *options)
@@ -398,12 +420,12 @@ cae_status cae_trainer_join(cae_trainer *trainer, const cae_group_options *optio
     cae_group_options o = defaults;
     cae_status status = cae__options_read(context, &o, sizeof o, options, "cae_group_options");
     if (status == CAE_OK)
-        status = check_options(context, &o);
+        status = check_place(context, &o);
     if (status != CAE_OK)
         return status;
-    if (trainer->group.joined)
-        return tell(trainer, &o,
-                    cae__fail(context, CAE_ERR_ARGUMENT, "the trainer has joined a group before"));
+    status = check_rest(trainer, &o);
+    if (status != CAE_OK)
+        return tell(trainer, &o, status);
     trainer->group = (struct cae__group){.options = o, .joined = true};
     status = join(trainer);
     if (status != CAE_OK)

@@ -130,6 +130,7 @@ static const struct {
     {"data range", PLAIN},
     {"pixels", HASH},
     {"steps taken", PLAIN},
+    {"epochs completed", PLAIN},
     {"place in the epoch", PLAIN},
 };
 
@@ -178,6 +179,7 @@ cae_status cae__identity(float *row, const cae_trainer *trainer)
         (uint64_t)cae_dataset_range(d),
         pixels,
         (uint64_t)trainer->now.step,
+        (uint64_t)trainer->now.epoch,
         (uint64_t)trainer->now.position,
     };
     for (int i = 0; i < COUNT; i++)
@@ -231,8 +233,10 @@ cae_status cae__identity_of_parameters(cae_trainer *trainer)
     float row[1 + CAE__ROW_NUMBER] = {1.0f};
     cae__row_put(row + 1, hash_of_parameters(trainer));
     const cae_status status = cae__group_table(trainer, row, 1 + CAE__ROW_NUMBER);
-    if (status != CAE_OK)
+    if (status != CAE_OK) { /* the update is made, and whether others have it is not known */
+        trainer->group.broken = true;
         return status;
+    }
     for (int rank = 1; rank < trainer->group.options.ranks; rank++)
         if (memcmp(table + 1, table + (size_t)rank * (1 + CAE__ROW_NUMBER) + 1,
                    CAE__ROW_NUMBER * sizeof *table) != 0) {

@@ -474,7 +474,7 @@ static cae_status agree_on_bad_image(int64_t *image, const struct batch *batch)
         status = cae__dataset_explain(trainer->handle.context, trainer->dataset, unread);
     status = cae__group_agree(trainer, status);
     if (status == CAE_OK && trainer->group.joined)
-        status = cae__group_least(&place, trainer, place);
+        status = cae__group_least(&place, trainer, place, batch->count);
     if (status != CAE_OK)
         return status;
     *image = place < 0 ? -1 : cae__visit_at(trainer, batch->first + place).image;
@@ -497,6 +497,17 @@ static struct outcome outcome_of(const struct batch *batch)
         .norm = norm_of(trainer->deal.gradient, trainer->model->parameter_count)};
 }
 
+/* The last update and all that came with it, if it was this trainer's and is there still. */
+static bool take_back(cae_trainer *trainer)
+{
+    if (!cae__optimizer_undo(trainer->optimizer, trainer->number))
+        return false;
+    cae__average_exchange(trainer);
+    trainer->now = trainer->before;
+    trainer->progress = trainer->progress_before;
+    return true;
+}
+
 /* The data is at fault, and then the model is not, or the last update was. */
 static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, struct outcome o)
 {
@@ -511,12 +522,7 @@ static cae_status not_finite(cae_trainer *trainer, const struct batch *batch, st
                          "step %" PRId64 ": image %" PRId64 " has a value that is not finite", step,
                          image);
 
-    const bool undone = cae__optimizer_undo(trainer->optimizer, trainer->number);
-    if (undone) {
-        cae__average_exchange(trainer);
-        trainer->now = trainer->before;
-        trainer->progress = trainer->progress_before;
-    }
+    const bool undone = take_back(trainer);
     return cae__fail(context, CAE_ERR_NUMERIC,
                      "step %" PRId64 ": the loss is %g and the gradient's norm %g, expected finite "
                      "values; %s", step, fabs(o.loss), fabs(o.norm), /* no "-nan" */
@@ -613,8 +619,11 @@ static cae_status take_step(cae_trainer *trainer, cae_status mine)
     cae__arithmetic_end(&host);
     if (!finite)
         return not_finite(trainer, &batch, found);
-    if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)
+    if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done) {
         status = cae__identity_of_parameters(trainer);
+        if (status != CAE_OK) /* a call that fails leaves all as it was */
+            take_back(trainer);
+    }
     return status;
 }
 
@@ -644,15 +653,14 @@ cae_status cae_trainer_epoch(cae_progress *out, cae_trainer *trainer, cae_progre
     bool stop = false;
     do {
         status = take_step(trainer, status);
-        if (status == CAE_OK && callback) {
-            const cae_progress copy = trainer->progress;
-            stop = callback(user, &copy) != 0;
-        }
+        const cae_progress taken = trainer->progress; /* the callback may take another */
+        if (status == CAE_OK && callback)
+            stop = callback(user, &taken) != 0;
         if (stop && trainer->group.joined) { /* all at once, a step later */
             atomic_store(&trainer->stop_requested, true);
             stop = false;
         }
-        stop = stop || (status == CAE_OK && trainer->progress.stop);
+        stop = stop || (status == CAE_OK && (taken.stop || trainer->progress.stop));
     } while (status == CAE_OK && !stop && trainer->now.epoch == epoch);
     if (status != CAE_OK)
         return status;

@@ -150,8 +150,9 @@ cae_status cae__group_step(cae_trainer *trainer, cae_status mine);
 /* Every rank's row of `count` whole numbers below 65536, at most CAE__IDENTITY, the first of them 1:
  * group.table is [ranks][count] then. */
 cae_status cae__group_table(const cae_trainer *trainer, const float *row, size_t count);
-/* The least of all ranks' values but for negative ones, which are none: -1. */
-cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value);
+/* The least of all ranks' values, which are below `limit`, but for negative ones, which are none: -1. */
+cae_status cae__group_least(int64_t *least, const cae_trainer *trainer, int64_t value,
+                            int64_t limit);
 /* Rank 0's bytes on all ranks; on the others they are a block for cae__free, also on failure. */
 cae_status cae__group_share(unsigned char **data, size_t *size, const cae_trainer *trainer);
 void cae__group_leave(cae_trainer *trainer);

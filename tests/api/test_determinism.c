@@ -111,6 +111,7 @@ static void run_init(struct run *r, cae_context *context, const struct network *
     if (n->residual) {
         o.noise_sigma_max = 0.3, o.average_decay = 0.9, o.loss = CAE_LOSS_CHARBONNIER;
         o.augment = CAE_AUGMENT_MIRROR | CAE_AUGMENT_FLIP | CAE_AUGMENT_TRANSPOSE;
+        o.ssim_weight = 0.1, o.shuffle_window = 20;
     }
     assert_ok(context, cae_optimizer_create(&r->optimizer, r->model, &how));
     assert_ok(context, cae_trainer_create(&r->trainer, r->model, r->optimizer, r->data, &o));

@@ -613,6 +613,21 @@ static void further_on(struct member *m)
     assert_ok(m->context, cae_trainer_step(NULL, m->trainer));
 }
 
+/* As a file says: the epoch draws images and noise, whatever the steps were. */
+static void other_epoch(struct member *m)
+{
+    struct bytes file = state_of(m->trainer, m->context, "epoch");
+    static const char from[] = "\\\"epoch\\\":0";
+    size_t at = 0;
+
+    while (memcmp(file.data + at, from, sizeof from - 1) != 0)
+        ck_assert_uint_lt(++at + sizeof from, file.size);
+    file.data[at + sizeof from - 2] = '7';
+    write_file(in_directory("epoch"), file.data, file.size);
+    assert_ok(m->context, cae_trainer_resume(m->trainer, in_directory("epoch")));
+    bytes_free(&file);
+}
+
 static const struct {
     void (*change)(struct member *m);
     const char *says;
@@ -626,6 +641,7 @@ static const struct {
     {other_first_pixel, "other pixels than rank 0"},
     {other_last_pixel, "other pixels than rank 0"},
     {further_on, "rank 1"},
+    {other_epoch, "epochs completed is 7, on rank 0 0"},
 };
 
 START_TEST(ranks_that_differ_are_refused)
@@ -695,6 +711,28 @@ static void join_twice_as_rank_1(void *user, int rank)
     options.rank = rank == 2 ? 1 : rank;
     note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
 }
+
+static void join_with_an_unknown_reduction_on_rank_1(void *user, int rank)
+{
+    struct group *g = user;
+    const cae_group_options options = ranks_options(&g->ranks, rank, rank == 1 ? 2 : 0);
+
+    note(&g->member[rank], cae_trainer_join(g->member[rank].trainer, &options));
+}
+
+/* Its rank, ranks and sum are usable: the others must not wait for it. */
+START_TEST(an_unknown_reduction_on_one_rank_is_heard_of_on_all)
+{
+    struct group g;
+
+    group_init(&g, 3, &usual, 0);
+    ranks_run(&g.ranks, join_with_an_unknown_reduction_on_rank_1, &g);
+    all_failed(&g, 1, CAE_ERR_OPTIONS, "rank 1 failed");
+    ck_assert_ptr_nonnull(strstr(g.member[1].text, "reduction is 2"));
+    RUN(&g, join_one);
+    group_free(&g);
+}
+END_TEST
 
 START_TEST(groups_that_are_set_up_wrongly_are_refused)
 {
@@ -840,6 +878,41 @@ START_TEST(a_rank_that_is_gone_ends_the_group)
 }
 END_TEST
 
+/* In the look at the parameters that ends an epoch: the call fails, so its step is not taken. */
+START_TEST(a_rank_that_is_gone_at_an_epoch_s_end_leaves_the_step_before)
+{
+    struct shape shape = usual;
+    cae_progress progress;
+    struct group g;
+
+    shape.images = 128; /* two steps */
+    for (int native = 0; native <= 1; native++) {
+        group_init(&g, 3, &shape, native);
+        RUN(&g, join_one);
+        g.steps = 1;
+        RUN(&g, step_one);
+        struct bytes before = group_state(&g);
+        g.ranks.patience = 0.2;
+        g.ranks.rank[1].sums_left = 1;
+        ranks_run(&g.ranks, step_one, &g);
+        all_failed(&g, -1, CAE_ERR_PEER, "when one is gone");
+        for (int i = 0; i < 3; i++) {
+            struct member *m = &g.member[i];
+            cae_model *kept = NULL;
+            ck_assert_int_eq(cae_progress_init(&progress, sizeof progress), CAE_OK);
+            assert_ok(m->context, cae_trainer_progress(&progress, m->trainer));
+            ck_assert_int_eq(progress.step, 1);
+            ck_assert_int_eq(progress.epoch, 0);
+            assert_ok(m->context, cae_model_load_memory(&kept, m->context, before.data, before.size));
+            assert_same_models(kept, m->model, "of the step before");
+            cae_model_destroy(kept);
+        }
+        bytes_free(&before);
+        group_free(&g);
+    }
+}
+END_TEST
+
 START_TEST(a_slow_rank_is_waited_for)
 {
     struct group g;
@@ -915,6 +988,43 @@ START_TEST(what_one_rank_refuses_ends_the_call_on_all)
     assert_same_bytes(found, expected, "after refused steps");
     bytes_free(&found);
     bytes_free(&expected);
+    group_free(&g);
+}
+END_TEST
+
+/* Whichever request for memory is refused on one rank, the calls end on all, and the group goes on. */
+START_TEST(no_rank_waits_for_one_without_memory)
+{
+    static void (*const calls[])(void *user, int rank) = {join_one, step_one, save_one, resume_one};
+    const int who = _i % 2, native = _i / 2;
+    struct group g;
+
+    group_init(&g, 3, &usual, native);
+    g.steps = 1;
+    g.path = in_directory("checkpoint");
+    for (int i = 0; i < COUNT(calls); i++) {
+        long refused = 0;
+        for (bool failed = true; failed; refused += failed) {
+            if (calls[i] == step_one) { /* which needs memory for more threads alone */
+                const int32_t threads = cae_context_threads(g.member[who].context);
+                assert_ok(g.member[who].context,
+                          cae_context_set_threads(g.member[who].context, threads + !refused));
+            }
+            heap_fail(&g.member[who].heap, refused, true);
+            ranks_run(&g.ranks, calls[i], &g);
+            failed = g.member[who].status != CAE_OK;
+            heap_fail(&g.member[who].heap, -1, false);
+            ck_assert_msg(!g.ranks.broken, "call %d, request %ld: somebody was waited for", i, refused);
+            if (failed)
+                all_failed(&g, who, CAE_ERR_MEMORY, who == 0 ? "rank 0 failed" : "rank 1 failed");
+            else
+                all_ok(&g, "with memory");
+        }
+        ck_assert_msg(refused > 0 || calls[i] == step_one || (calls[i] == save_one && who != 0),
+                      "call %d needs no memory", i);
+    }
+    struct bytes state = group_state(&g);
+    bytes_free(&state);
     group_free(&g);
 }
 END_TEST
@@ -1061,6 +1171,106 @@ START_TEST(an_update_that_went_wrong_is_taken_back_on_all)
 }
 END_TEST
 
+/* --- What a rank says is not to be believed ------------------------------------------------------- */
+
+/* In the place of another rank: it says what this one says, but for one number of a short table. */
+struct liar {
+    bool joined;
+    size_t at;
+    float lie;
+};
+
+static int32_t liar_sum(void *user, float *values, size_t count)
+{
+    enum { TABLE = 10 }; /* two rows: 1, and a number of 64 bits */
+    const struct liar *liar = user;
+
+    if (count == 1)
+        values[0] = 2;
+    else if (count == TABLE || (!liar->joined && count % 2 == 0))
+        memcpy(values + count / 2, values, count / 2 * sizeof *values);
+    if (count == TABLE)
+        values[liar->at] = liar->lie;
+    return 0;
+}
+
+static void join_liar(struct member *m, struct liar *liar)
+{
+    cae_group_options o;
+
+    ck_assert_int_eq(cae_group_options_init(&o, sizeof o), CAE_OK);
+    o.ranks = 2;
+    o.sum = liar_sum;
+    o.user = liar;
+    assert_ok(m->context, cae_trainer_join(m->trainer, &o));
+    liar->joined = true;
+}
+
+/* A look beyond the batch: undefined arithmetic with signs, or a shuffle that finds no end. */
+START_TEST(a_place_beyond_the_batch_is_not_looked_at)
+{
+    static const struct {
+        size_t at;
+        float lie;
+        const char *text;
+    } lies[] = {{9, 32768, "rank 1 speaks of place 9223372036854775809 of 64"},
+                {8, 65535, "rank 1 speaks of place 281470681743361 of 64"},
+                {6, 65, "rank 1 speaks of place 65 of 64"}};
+    struct liar liar = {.at = lies[_i].at, .lie = lies[_i].lie};
+    const cae_trainer_options o = training(&usual);
+    float *values = new_floats(150 * PIXELS);
+    struct member m;
+
+    for (int i = 0; i < 150; i++)
+        values[i * PIXELS] = NAN;
+    member_init(&m, &usual, 1);
+    member_remake(&m, values, 150, &o);
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, lies[_i].text);
+    free(values);
+    member_free(&m);
+}
+END_TEST
+
+/* The update of an epoch's last step is made when parameters are compared. */
+START_TEST(a_rank_that_mumbles_at_an_epoch_s_end_ends_the_group)
+{
+    struct liar liar = {.at = 5, .lie = 2};
+    struct shape shape = usual;
+    struct member m;
+
+    shape.batch = 150;
+    member_init(&m, &shape, 1);
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, "rank 1 of 2 is not heard of, or more than once");
+    note(&m, cae_trainer_step(NULL, m.trainer));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_str_eq(m.text, "the group has lost a rank before: expected a new one");
+    member_free(&m);
+}
+END_TEST
+
+/* Of the file that rank 0 has read itself: it would be read, and written, beyond its end. */
+START_TEST(a_shared_file_is_as_long_as_it_is)
+{
+    struct liar liar = {.at = 2, .lie = 1};
+    struct member m;
+
+    member_init(&m, &usual, 1);
+    assert_ok(m.context, cae_trainer_save(m.trainer, in_directory("shared")));
+    join_liar(&m, &liar);
+    note(&m, cae_trainer_resume(m.trainer, in_directory("shared")));
+    ck_assert_int_eq(m.status, CAE_ERR_PEER);
+    ck_assert_ptr_nonnull(strstr(m.text, "bytes is one of"));
+    ck_assert_ptr_nonnull(strstr(m.text, "shared"));
+    member_free(&m);
+}
+END_TEST
+
 /* --- Refusals ------------------------------------------------------------------------------------ */
 
 START_TEST(options_are_checked)
@@ -1088,6 +1298,7 @@ START_TEST(options_are_checked)
         assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
         assert_says(m.context, "counted from 0");
     }
+    ranks.patience = 0.05; /* the other rank, which does not come, would be told */
     for (int32_t reduction = -1; reduction <= 2; reduction += 3) {
         o = ranks_options(&ranks, 0, reduction);
         assert_fails(m.context, CAE_ERR_OPTIONS, cae_trainer_join(m.trainer, &o));
@@ -1468,7 +1679,7 @@ START_TEST(a_partner_that_gives_a_file)
 }
 END_TEST
 
-/* Who joins twice tells those that are about to join; when that fails, the text is that of the status. */
+/* Who joins twice tells those that are about to join; when that fails, status and text are still of the join. */
 START_TEST(a_second_join_that_nobody_hears)
 {
     struct partner partner = {.fail_at = -1, .spoil_at = -1};
@@ -1479,8 +1690,8 @@ START_TEST(a_second_join_that_nobody_hears)
     assert_fails(m.context, CAE_ERR_ARGUMENT, join_partner(&m, &partner));
     assert_says(m.context, "has joined a group before");
     partner.fail_at = partner.sums;
-    assert_fails(m.context, CAE_ERR_PEER, join_partner(&m, &partner));
-    assert_says(m.context, "the sum over 2 ranks failed");
+    assert_fails(m.context, CAE_ERR_ARGUMENT, join_partner(&m, &partner));
+    assert_says(m.context, "has joined a group before");
     assert_ok(m.context, cae_trainer_step(NULL, m.trainer)); /* the first group is as it was */
     member_free(&m);
 }
@@ -1525,17 +1736,23 @@ int main(void)
     tcase_add_loop_test(differ, ranks_that_differ_are_refused, 0, COUNT(differences));
     tcase_add_test(differ, contexts_that_compute_otherwise_are_refused);
     tcase_add_test(differ, groups_that_are_set_up_wrongly_are_refused);
+    tcase_add_test(differ, an_unknown_reduction_on_one_rank_is_heard_of_on_all);
     tcase_add_test(differ, ranks_that_drift_apart_are_noticed);
     tcase_add_test(fail, a_rank_without_memory_fails_the_step_on_all);
     tcase_add_test(fail, a_rank_that_cannot_read_fails_the_step_on_all);
     tcase_add_test(fail, what_one_rank_refuses_ends_the_call_on_all);
+    tcase_add_loop_test(fail, no_rank_waits_for_one_without_memory, 0, 4);
     tcase_add_test(fail, a_resume_that_fails_on_one_rank_changes_none);
     tcase_add_test(fail, what_was_done_alone_stays_done);
     tcase_add_test(fail, losses_beyond_floats_pass);
     tcase_add_test(fail, a_rank_that_is_gone_ends_the_group);
+    tcase_add_test(fail, a_rank_that_is_gone_at_an_epoch_s_end_leaves_the_step_before);
     tcase_add_test(fail, a_slow_rank_is_waited_for);
     tcase_add_test(fail, a_bad_image_is_named_on_all_ranks);
     tcase_add_test(fail, an_update_that_went_wrong_is_taken_back_on_all);
+    tcase_add_loop_test(fail, a_place_beyond_the_batch_is_not_looked_at, 0, 3);
+    tcase_add_test(fail, a_rank_that_mumbles_at_an_epoch_s_end_ends_the_group);
+    tcase_add_test(fail, a_shared_file_is_as_long_as_it_is);
     tcase_add_test(fail, options_are_checked);
     tcase_add_test(fail, more_ranks_than_blocks_are_refused);
     return test_main(suite);

@@ -423,6 +423,15 @@ END_TEST
 
 /* --- What is announced ------------------------------------------------------------------------ */
 
+#if defined __has_feature
+#define HAS_MSAN __has_feature(memory_sanitizer) /* which has to see what the system writes */
+#else
+#define HAS_MSAN 0
+#endif
+#if defined __GLIBC__ && defined __x86_64__ && !HAS_MSAN
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
 /* The library's calls come here first, the program being before the C library in the order of look-up. */
 enum { MOST_NOTED = 8192 };
 static struct noted {
@@ -436,15 +445,6 @@ static void note(struct noted *list, int *count, int file, long long offset)
     if (step_now >= 0 && *count < MOST_NOTED)
         list[(*count)++] = (struct noted){step_now, file, offset};
 }
-
-#if defined __has_feature
-#define HAS_MSAN __has_feature(memory_sanitizer) /* which has to see what the system writes */
-#else
-#define HAS_MSAN 0
-#endif
-#if defined __GLIBC__ && defined __x86_64__ && !HAS_MSAN
-#include <sys/syscall.h>
-#include <sys/uio.h>
 
 int posix_fadvise64(int file, off64_t offset, off64_t length, int advice);
 int posix_fadvise64(int file, off64_t offset, off64_t length, int advice)
@@ -864,22 +864,24 @@ START_TEST(arrays_that_cannot_stay)
         const char *descr, *shape, *part;
         int bytes;
         bool fortran;
+        int memory; /* 0: one byte */
     } files[] = {
-        {"<f8", "(2, 3, 4)", "astype(numpy.float32)", 192, false},
-        {">f4", "(2, 3, 4)", "memory for 96 bytes", 96, false},
-        {"<u2", "(2, 3, 4)", "16 bits", 48, false},
-        {"<f4", "(2, 3, 4)", "Fortran", 96, true},
-        {"|u1", "(2, 3, 4)", "the file has 23", 23, false},
-        {"|u1", "(2, 3, 4)", "the file has 25", 25, false},
-        {"|u1", "(24,)", "an array of 1 extents", 24, false},
-        {"|u1", "(0, 3, 4)", "expected 1 or more", 0, false},
-        {"|u1", "(1, 1, 2000000)", "1048576", 2000000, false},
+        {"<f8", "(2, 3, 4)", "astype(numpy.float32)", 192, false, 0},
+        {"<f8", "(2, 3, 4)", "memory for 192 bytes", 192, false, 191}, /* as floats they take 96 */
+        {">f4", "(2, 3, 4)", "memory for 96 bytes", 96, false, 0},
+        {"<u2", "(2, 3, 4)", "16 bits", 48, false, 0},
+        {"<f4", "(2, 3, 4)", "Fortran", 96, true, 0},
+        {"|u1", "(2, 3, 4)", "the file has 23", 23, false, 0},
+        {"|u1", "(2, 3, 4)", "the file has 25", 25, false, 0},
+        {"|u1", "(24,)", "an array of 1 extents", 24, false, 0},
+        {"|u1", "(0, 3, 4)", "expected 1 or more", 0, false, 0},
+        {"|u1", "(1, 1, 2000000)", "1048576", 2000000, false, 0},
     };
     cae_dataset_options o;
 
     assert_ok(context, cae_dataset_options_init(&o, sizeof o));
-    o.memory = 1;
     for (int i = 0; i < COUNT(files); i++) {
+        o.memory = files[i].memory ? files[i].memory : 1;
         char head[128] = "\x93NUMPY\x01";
         struct bytes file = bytes_new(NULL, 128 + (size_t)files[i].bytes);
         cae_dataset *dataset = (void *)&heap;
@@ -1049,6 +1051,54 @@ START_TEST(a_cache_that_is_full)
     ck_assert_ptr_null(dataset);
     ck_assert_int_eq(open_files(), open_before);
     ck_assert_int_eq(entries(test_directory), before);
+}
+END_TEST
+
+/* The first crop that cannot be written is the last that is tried: of all there are would take minutes. */
+START_TEST(a_cache_that_is_full_long_before_the_end)
+{
+    struct rlimit old;
+    cae_folder_options o;
+    cae_dataset *dataset = NULL;
+    cae_status status;
+
+    assert_ok(context, cae_folder_options_init(&o, sizeof o));
+    o.height = o.width = o.channels = 1;
+    o.crops = INT32_MAX;
+    o.memory = (int64_t)1 << 40;
+    o.cache = test_directory;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){2000, old.rlim_max}), 0);
+    status = cae_dataset_open_folder(&dataset, context, in_directory("folder"), &o);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    ck_assert_int_eq(status, CAE_ERR_IO);
+    assert_says(context, strerror(EFBIG));
+}
+END_TEST
+
+/* As a daemon does it: standard descriptors are closed, and later lead to nowhere. */
+START_TEST(standard_descriptors_that_come_later)
+{
+    const int standard = dup(STDIN_FILENO), nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    cae_dataset *dataset;
+    float *pixels;
+
+    if (lacks(_i))
+        return;
+    close(STDIN_FILENO);
+    dataset = open_kind(context, _i, true);
+    ck_assert_int_eq(dup2(nowhere, STDIN_FILENO), STDIN_FILENO);
+    pixels = malloc(length_of(dataset) * sizeof *pixels);
+    ck_assert_ptr_nonnull(pixels);
+    for (int64_t i = 0; i < cae_dataset_count(dataset); i++)
+        assert_ok(context, cae_dataset_get(pixels, length_of(dataset), dataset, i));
+    free(pixels);
+    cae_dataset_destroy(dataset);
+    if (standard >= 0)
+        ck_assert_int_eq(dup2(standard, STDIN_FILENO), STDIN_FILENO);
+    close(standard);
+    close(nowhere);
 }
 END_TEST
 
@@ -1231,6 +1281,7 @@ int main(void)
     tcase_add_loop_test(failing, files_that_change_in_training, 0, WAYS_TO_FAIL);
     tcase_add_test(failing, files_that_go_away);
     tcase_add_test(failing, too_many_files);
+    tcase_add_loop_test(failing, standard_descriptors_that_come_later, 0, KINDS);
     tcase_add_loop_test(failing, without_memory, 0, CALLS);
     tcase_add_test(failing, steps_take_no_memory);
     tcase_add_test(options, memory_belongs_to_files);
@@ -1242,6 +1293,7 @@ int main(void)
         tcase_add_test(cache, a_cache_by_many_threads);
         tcase_add_test(cache, caches_that_cannot_be);
         tcase_add_test(cache, a_cache_that_is_full);
+        tcase_add_test(cache, a_cache_that_is_full_long_before_the_end);
     }
     tcase_add_test(batches, a_large_batch_takes_no_more_memory);
     tcase_add_test(batches, a_gradient_is_the_mean_of_parts);

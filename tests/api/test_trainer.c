@@ -1140,6 +1140,31 @@ START_TEST(a_request_with_the_last_step_is_not_lost)
 }
 END_TEST
 
+static int32_t step_once_more(void *user, const cae_progress *progress)
+{
+    struct rig *rig = user;
+
+    if (progress->stop)
+        assert_ok(rig->context, cae_trainer_step(NULL, rig->trainer));
+    return 0;
+}
+
+/* A request ends the epoch with the step that says so, also when the callback has taken another since. */
+START_TEST(a_callback_s_own_step_hides_no_request)
+{
+    const cae_trainer_options options = training(2);
+    cae_progress progress;
+    struct rig rig;
+
+    rig_small(&rig, 1, 9, NULL, &options);
+    cae_progress_init(&progress, sizeof progress);
+    assert_ok(rig.context, cae_trainer_request_stop(rig.trainer));
+    ck_assert_int_eq(cae_trainer_epoch(&progress, rig.trainer, step_once_more, &rig), CAE_STOPPED);
+    ck_assert_int_eq(progress.step, 2);
+    rig_free(&rig);
+}
+END_TEST
+
 /* Callbacks "may call anything but destroy": this one trains nobody and disturbs nothing. */
 static int32_t look_around(void *user, const cae_progress *progress)
 {
@@ -1933,6 +1958,7 @@ int main(void)
     tcase_add_test(steps, the_callback_sees_every_step);
     tcase_add_test(steps, a_callback_can_stop_the_epoch);
     tcase_add_test(steps, a_request_with_the_last_step_is_not_lost);
+    tcase_add_test(steps, a_callback_s_own_step_hides_no_request);
     tcase_add_test(steps, a_callback_may_look_around);
     tcase_add_test(steps, images_of_another_context);
     tcase_add_test(steps, steps_allocate_nothing);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""disk.py [--seconds S] [--build DIR | SAVER DENOISE]
+"""disk.py [--seconds S] [--build DIR | SAVER DENOISE CAE]
 
 Disks that are full or fail, directories that may not be written or go away, things that others laid in the
 way, limits, signals, and files that change while they are read. After each: the status and its text, the file
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from kill import Broken, Trainer, build_of, digest, leftovers, require, strace_works, ENV
+from kill import Broken, StreamingTrainer, Trainer, build_of, digest, leftovers, require, strace_works, tools, ENV
 
 NOBODY = 65534
 PAGE = 4096
@@ -67,17 +67,32 @@ def sibling(directory, count=0):
     return os.path.join(directory, '.cae-%08x-%d.tmp' % (value, count))
 
 
-class Place:
-    """A directory with a model of seed 1 in it; saving one of seed 2 over it must replace it or leave it."""
+# What is saved, by which verb of saver.c, under which name.
+KINDS = (('save', 'model'), ('noted', 'model'), ('average', 'checkpoint'), ('array', 'array.npy'),
+         ('array', 'picture.png'))
 
-    def __init__(self, directory):
-        self.directory = directory
+
+class Place:
+    """A directory with a file of seed 1 in it; saving one of seed 2 over it must replace it or leave it."""
+    news = {}
+
+    def __init__(self, directory, verb='save', name='model'):
+        self.directory, self.verb = directory, verb
         if not os.path.isdir(directory):
             os.mkdir(directory)
-        self.path = os.path.join(directory, 'model')
-        require(command(saver, 'save', self.path, 1).code == 0, 'cannot save at all')
+        if (verb, name) not in self.news:
+            path = os.path.join(tempfile.mkdtemp(dir=scratch), name)
+            require(command(saver, verb, path, 2).code == 0, 'cannot save at all')
+            self.news[verb, name] = digest(path)
+        self.new = self.news[verb, name]
+        self.path = os.path.join(directory, name)
+        require(self.save(1).code == 0, 'cannot save at all')
         self.old = digest(self.path)
+        require(self.old != self.new, 'files that do not differ show nothing')
         self.entries = sorted(os.listdir(directory))
+
+    def save(self, seed=2, **how):
+        return command(saver, self.verb, self.path, seed, **how)
 
     def unchanged(self, said, text):
         require(said.code == 1 and said.refused and text in said.text,
@@ -88,13 +103,19 @@ class Place:
 
     def replaced(self, said):
         require(said.code == 0, 'exit code %d: %s' % (said.code, said.text))
-        require(digest(self.path) == new, 'not the new file')
+        require(digest(self.path) == self.new, 'not the new file')
         require(sorted(os.listdir(self.directory)) == self.entries,
                 'left in the directory: %s' % os.listdir(self.directory))
 
     def restore(self):
-        require(command(saver, 'save', self.path, 1).code == 0, 'cannot save again')
+        require(self.save(1).code == 0, 'cannot save again')
         require(digest(self.path) == self.old, 'not the old file again')
+
+
+def kinds():
+    """Those that this build can save."""
+    probe = os.path.join(tempfile.mkdtemp(dir=scratch), 'probe.png')
+    return KINDS if command(saver, 'array', probe, 1).code == 0 else KINDS[:4]
 
 
 # --- Full disks -----------------------------------------------------------------------------------
@@ -122,28 +143,38 @@ def leave(directory, pages):
     require(os.statvfs(directory).f_bavail == pages, 'cannot leave %d pages' % pages)
 
 
-def model_on_a_full_disk():
+def save_on_a_full_disk(verb, name):
+    """True, False for each size: it was too small."""
     directory = os.path.join(scratch, 'full')
-    if not mounted(directory, 'size=256k'):
-        return 'SKIP cannot mount a small disk'
-    failed = 0
+    if not mounted(directory, 'size=512k'):
+        return None
+    failed = []
     try:
-        place = Place(directory)
+        place = Place(directory, verb, name)
+        needed = (os.stat(place.path).st_size + PAGE - 1) // PAGE
         place.entries = sorted(place.entries + ['filler'])
-        for pages in range(8):
+        for pages in sorted({0, 1, 2, needed // 2, needed - 1, needed, needed + 1, needed + 2}):
             leave(directory, pages)
-            said = command(saver, 'save', place.path, 2)
+            said = place.save()
+            failed.append(said.code != 0)
             if said.code:
                 place.unchanged(said, os.strerror(errno.ENOSPC))
-                failed += 1
             else:
                 place.replaced(said)
                 os.unlink(os.path.join(directory, 'filler'))
                 place.restore()
-        require(0 < failed < 8, 'all or none of the sizes failed')
     finally:
         unmount(directory)
-    return '%d sizes too small, %d large enough' % (failed, 8 - failed)
+    require(True in failed and False in failed, 'all or none of the sizes failed')
+    return failed
+
+
+def saves_on_a_full_disk():
+    failed = {(verb, name): save_on_a_full_disk(verb, name) for verb, name in kinds()}
+    if None in failed.values():
+        return 'SKIP cannot mount a small disk'
+    return 'sizes too small, of all: %s' % ', '.join(
+        '%s %s %d of %d' % (*kind, sum(sizes), len(sizes)) for kind, sizes in failed.items())
 
 
 def without_inodes():
@@ -154,17 +185,18 @@ def without_inodes():
         place = Place(directory)
         open(os.path.join(directory, 'filler'), 'w').close()
         place.entries = sorted(place.entries + ['filler'])
-        place.unchanged(command(saver, 'save', place.path, 2), os.strerror(errno.ENOSPC))
+        place.unchanged(place.save(), os.strerror(errno.ENOSPC))
     finally:
         unmount(directory)
 
 
-def trainer_on_a_full_disk():
-    MOST = 400
+def trainer_on_a_full_disk(kind, size, few, many):
+    """Pages that are left grow by one up to `few`, then by `many`."""
+    MOST = 2000
     directory = os.path.join(scratch, 'training')
-    if not mounted(directory, 'size=2m'):  # the page with its pictures takes most of what a run leaves
+    if not mounted(directory, size):
         return 'SKIP cannot mount a small disk'
-    target = Trainer(denoise, scratch, False)
+    target = kind(denoise, tempfile.mkdtemp(dir=scratch), False)
     states, pages = {}, 0
     try:
         while pages < MOST:
@@ -184,7 +216,7 @@ def trainer_on_a_full_disk():
             os.unlink(os.path.join(directory, 'filler'))
             target.finish(out)  # there is room again
             shutil.rmtree(out)
-            pages += 1 if pages < 24 else 12
+            pages += 1 if pages < few else many
         require(states and pages < MOST, 'all or none of the sizes failed')
     finally:
         unmount(directory)
@@ -207,7 +239,7 @@ def read_only_mount():
         return 'SKIP cannot mount'
     subprocess.run(['mount', '-o', 'remount,ro,bind', directory], check=True)
     try:
-        place.unchanged(command(saver, 'save', place.path, 2), os.strerror(errno.EROFS))
+        place.unchanged(place.save(), os.strerror(errno.EROFS))
     finally:
         subprocess.run(['umount', directory], check=True)
 
@@ -216,9 +248,9 @@ def read_only_directory():
     place = Place(os.path.join(scratch, 'read-only'))
     os.chmod(place.directory, 0o555)
     if os.geteuid() == 0:
-        place.unchanged(command(saver, 'save', place.path, 2, before=as_nobody), os.strerror(errno.EACCES))
+        place.unchanged(place.save(2, before=as_nobody), os.strerror(errno.EACCES))
     else:
-        place.unchanged(command(saver, 'save', place.path, 2), os.strerror(errno.EACCES))
+        place.unchanged(place.save(), os.strerror(errno.EACCES))
     os.chmod(place.directory, 0o755)
 
 
@@ -229,7 +261,7 @@ def unreadable_directory():
     place = Place(os.path.join(scratch, 'unreadable'))
     os.chmod(place.directory, 0o733)
     os.chown(place.path, NOBODY, NOBODY)
-    place.replaced(command(saver, 'save', place.path, 2, before=as_nobody))
+    place.replaced(place.save(2, before=as_nobody))
 
 
 def directory_goes_away():
@@ -345,47 +377,47 @@ def in_the_way():
         stays["another's file"] = lambda path: regular(path, NOBODY)
     for what, make in stays.items():
         make(name)
-        said = command(saver, 'save', place.path, 2)
-        require(said.code == 0 and digest(place.path) == new, '%s: %s' % (what, said.text))
+        said = place.save()
+        require(said.code == 0 and digest(place.path) == place.new, '%s: %s' % (what, said.text))
         require(os.path.lexists(name), what + ' is gone')
         shutil.rmtree(name) if what == 'a directory' else os.unlink(name)
         require(sorted(os.listdir(place.directory)) == place.entries, what + ': something is left')
     os.link(victim, name)  # our own: no more than a name goes
-    place.replaced(command(saver, 'save', place.path, 2))
+    place.replaced(place.save())
     with open(victim) as file:
         require(file.read() == 'precious', 'the file behind a link was written to')
 
     regular(name)  # of a live writer
     with open(name) as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
-        said = command(saver, 'save', place.path, 2)
+        said = place.save()
         require(said.code == 0 and os.path.exists(name), 'a live file was taken away: ' + said.text)
     for count in range(5):  # of the dead
         regular(sibling(place.directory, count))
-    place.replaced(command(saver, 'save', place.path, 2))
+    place.replaced(place.save())
 
     place.restore()
     for count in range(1000):
         os.mkdir(sibling(place.directory, count))
     place.entries = sorted(os.listdir(place.directory))
-    place.unchanged(command(saver, 'save', place.path, 2), os.strerror(errno.EEXIST))
+    place.unchanged(place.save(), os.strerror(errno.EEXIST))
 
 
 def modes():
     place = Place(os.path.join(scratch, 'modes'))
     for mode in (0o600, 0o644, 0o444, 0o755):
         os.chmod(place.path, mode)
-        place.replaced(command(saver, 'save', place.path, 2))
+        place.replaced(place.save())
         require(stat.S_IMODE(os.stat(place.path).st_mode) == mode, 'mode %o changed' % mode)
     if os.geteuid() != 0:
         return
     os.chmod(place.path, 0o640)
     os.chown(place.path, 0, 1234)
-    place.replaced(command(saver, 'save', place.path, 2))
+    place.replaced(place.save())
     found = os.stat(place.path)
     require((found.st_gid, stat.S_IMODE(found.st_mode)) == (1234, 0o640), 'the group was not kept')
     os.chown(place.directory, NOBODY, NOBODY)
-    place.replaced(command(saver, 'save', place.path, 2, before=as_nobody))
+    place.replaced(place.save(2, before=as_nobody))
     found = os.stat(place.path)
     require((found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, 0o600),
             'another group got rights: %d %o' % (found.st_gid, found.st_mode))
@@ -397,30 +429,31 @@ def private_under_way():
         return 'SKIP ' + strace_works()
     place = Place(os.path.join(scratch, 'private'))
     os.chmod(place.path, 0o600)
-    command(saver, 'save', place.path, 2, before=lambda: os.umask(0), wrapper=(
+    place.save(2, before=lambda: os.umask(0), wrapper=(
         'strace', '-o', '/dev/null', '-e', 'trace=fchmod', '-e', 'inject=fchmod:signal=SIGKILL:when=1'))
     left = leftovers(place.directory)
     require(len(left) == 1, 'not killed during the save')
     mode = stat.S_IMODE(os.stat(os.path.join(place.directory, left[0])).st_mode)
     require(mode == 0o600, 'others may open it: %o' % mode)
-    place.replaced(command(saver, 'save', place.path, 2))
+    place.replaced(place.save())
 
 
 # --- Limits and signals ----------------------------------------------------------------------------
 
+def limit(most):
+    def act():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    return act
+
+
 def file_size_limit():
-    place = Place(os.path.join(scratch, 'limited'))
-    size = os.stat(place.path).st_size
-
-    def limit(most):
-        def act():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-        return act
-
-    for most in (0, 1, 7, 4095, 4096, size - 1):
-        place.unchanged(command(saver, 'save', place.path, 2, before=limit(most)), os.strerror(errno.EFBIG))
-    place.replaced(command(saver, 'save', place.path, 2, before=limit(size)))
+    for at, (verb, name) in enumerate(kinds()):
+        place = Place(os.path.join(scratch, 'limited-%d' % at), verb, name)
+        size = os.stat(place.path).st_size
+        for most in (0, 1, 7, 4095, 4096, size - 1) if verb == 'save' else (0, 4096, size - 1):
+            place.unchanged(place.save(before=limit(most)), os.strerror(errno.EFBIG))
+        place.replaced(place.save(before=limit(2 * size)))  # the other one may be a little larger
 
 
 def few_descriptors():
@@ -454,7 +487,7 @@ FAIL = ('openat,write,fsync,rename,close,flock,fchmod,fchown,fcntl,lseek,newfsta
 
 def calls_of_a_save(place):
     log = os.path.join(scratch, 'failing-calls')
-    said = command(saver, 'save', place.path, 2, wrapper=('strace', '-y', '-o', log, '-e', 'trace=?' +
+    said = place.save(2, wrapper=('strace', '-y', '-o', log, '-e', 'trace=?' +
                                                           ',?'.join(FAIL.split(','))))
     place.replaced(said)
     seen, calls = {}, []
@@ -468,17 +501,17 @@ def calls_of_a_save(place):
     return calls
 
 
-def failing_calls():
+def failing_calls(verb, name, errors):
     if strace_works():
         return 'SKIP ' + strace_works()
-    place = Place(os.path.join(scratch, 'failing'))
+    place = Place(tempfile.mkdtemp(dir=scratch), verb, name)
     calls = calls_of_a_save(place)
     place.restore()
     outcome = {'replaced': 0, 'unchanged': 0, 'replaced, not synced': 0}
     for call, count in calls:
-        for error in ('EIO', 'ENOSPC', 'EDQUOT', 'EINTR', 'ENOMEM'):
+        for error in errors:
             what = '%s %d fails with %s' % (call, count, error)
-            said = command(saver, 'save', place.path, 2, wrapper=(
+            said = place.save(2, wrapper=(
                 'strace', '-o', '/dev/null', '-e', 'trace=' + call, '-e',
                 'inject=%s:error=%s:when=%d' % (call, error, count)))
             # strace does not carry out a close that it lets fail: the descriptor stays open
@@ -487,14 +520,14 @@ def failing_calls():
             state = digest(place.path)
             if said.refused:
                 synced = 'cannot be synced' not in said.text
-                require(state == (place.old if synced else new), what + ': wrong file: ' + said.text)
+                require(state == (place.old if synced else place.new), what + ': wrong file: ' + said.text)
                 require(os.strerror(getattr(errno, error)) in said.text or 'stat' in call,
                         what + ': another reason is given: ' + said.text)
                 require(error != 'EINTR' or call in ('rename', 'newfstatat', 'lstat', 'fstat', 'fcntl'),
                         what + ': not tried again')
                 outcome['unchanged' if synced else 'replaced, not synced'] += 1
             else:
-                require(state == new, what + ': success without the new file')
+                require(state == place.new, what + ': success without the new file')
                 must_be_heard = call in ('write', 'rename') or (call, count) == ('fsync', 1)
                 require(error == 'EINTR' or not must_be_heard, what + ': nothing was said')
                 outcome['replaced'] += 1
@@ -503,9 +536,125 @@ def failing_calls():
                     '%s: left %s' % (what, leftovers(place.directory)))
             place.restore()
             require(not leftovers(place.directory), what + ': left after the next save')
-    require(outcome['replaced, not synced'] == 3, 'a directory that cannot be synced: EIO, ENOSPC, EDQUOT')
-    return '%d failures of %d calls: %s' % (5 * len(calls), len(calls), ', '.join(
+    unsynced = len({'EIO', 'ENOSPC', 'EDQUOT'}.intersection(errors))
+    require(outcome['replaced, not synced'] == unsynced, 'a directory that cannot be synced')
+    return '%d failures of %d calls: %s' % (len(errors) * len(calls), len(calls), ', '.join(
         '%s %d' % item for item in outcome.items()))
+
+
+# --- The tool, and what it keeps out of memory ------------------------------------------------------
+
+def calibration_on_a_full_disk():
+    """In place: the model that was there stays as it was."""
+    calibrate = tools(cae, tempfile.mkdtemp(dir=scratch))[1]
+    directory = os.path.join(scratch, 'calibrated')
+    if not mounted(directory, 'size=256k'):
+        return 'SKIP cannot mount a small disk'
+    try:
+        shutil.copytree(calibrate.before, directory, dirs_exist_ok=True)
+        words = calibrate.command(directory)
+        for pages in (0, 1):
+            leave(directory, pages)
+            said = command(*words)
+            require(said.code == 1 and os.strerror(errno.ENOSPC) in said.text, 'exit code %d: %s' %
+                    (said.code, said.text))
+            require(not leftovers(directory), 'left: %s' % leftovers(directory))
+            os.unlink(os.path.join(directory, 'filler'))
+            require(calibrate.check(directory) == 0, 'it is calibrated')
+        calibrate.finish(directory)
+    finally:
+        unmount(directory)
+
+
+class Cached:
+    """A folder of two pictures, of which crops go to a file without a name: 30 pages."""
+    pages = 30
+
+    def __init__(self, cache):
+        self.cache, self.pictures = cache, tempfile.mkdtemp(dir=scratch)
+        for name in ('a.png', 'b.png'):
+            require(command(saver, 'array', os.path.join(self.pictures, name), 1).code == 0, 'cannot save at all')
+        self.entries = os.listdir(cache)
+
+    def open(self, **how):
+        return command(saver, 'folder', self.pictures, self.cache, **how)
+
+    def refused(self, said, text):
+        require(said.code == 1 and said.refused and text in said.text and self.cache in said.text,
+                'expected a status and "%s", found exit code %d: %s' % (text, said.code, said.text))
+        require(os.listdir(self.cache) == self.entries, 'left: %s' % os.listdir(self.cache))
+
+    def opened(self, said):
+        require(said.code == 0, 'exit code %d: %s' % (said.code, said.text))
+        require(os.listdir(self.cache) == self.entries, 'left: %s' % os.listdir(self.cache))
+
+
+def cache_on_a_full_disk():
+    directory = os.path.join(scratch, 'cache')
+    if not mounted(directory, 'size=256k,nr_inodes=4'):
+        return 'SKIP cannot mount a small disk'
+    try:
+        leave(directory, 0)
+        place = Cached(directory)
+        for pages in (0, 1, place.pages - 1, place.pages):
+            leave(directory, pages)
+            said = place.open()
+            if pages < place.pages:
+                place.refused(said, os.strerror(errno.ENOSPC))
+            else:
+                place.opened(said)
+            require(os.statvfs(directory).f_bavail == pages, 'the file without a name is still there')
+        while os.statvfs(directory).f_favail:
+            open(os.path.join(directory, 'inode-%d' % os.statvfs(directory).f_favail), 'w').close()
+        place.entries = os.listdir(directory)
+        place.refused(place.open(), os.strerror(errno.ENOSPC))
+    finally:
+        unmount(directory)
+
+
+def cache_in_other_trouble():
+    place = Cached(tempfile.mkdtemp(dir=scratch))
+    for most in (0, 4096, place.pages * PAGE - 1):
+        place.refused(place.open(before=limit(most)), os.strerror(errno.EFBIG))
+    place.opened(place.open(before=limit(place.pages * PAGE)))
+    if os.geteuid() == 0:
+        os.chmod(place.pictures, 0o755)
+        for mode in (0o755, 0o444):
+            os.chmod(place.cache, mode)
+            place.refused(place.open(before=as_nobody), os.strerror(errno.EACCES))
+        os.chmod(place.cache, 0o755)
+    for path, error in ((place.cache + '/none', errno.ENOENT), (place.pictures + '/a.png', errno.ENOTDIR)):
+        said = command(saver, 'folder', place.pictures, path)
+        require(said.code == 1 and said.refused and os.strerror(error) in said.text, said.text)
+    if strace_works():
+        return
+    for call, error in (('pwrite64', 'ENOSPC'), ('pwrite64', 'EIO'), ('pwrite64', 'EDQUOT')):
+        for count in (1, 40):
+            place.refused(place.open(wrapper=('strace', '-f', '-o', '/dev/null', '-e', 'trace=' + call, '-e',
+                          'inject=%s:error=%s:when=%d' % (call, error, count))), os.strerror(getattr(errno, error)))
+    place.opened(place.open(wrapper=('strace', '-f', '-o', '/dev/null', '-e', 'trace=pwrite64', '-e',
+                                     'inject=pwrite64:error=EINTR:when=1..9')))
+    for count in (1, 20, 40):  # however it ends, nothing is left
+        place.open(wrapper=('strace', '-f', '-o', '/dev/null', '-e', 'trace=pwrite64', '-e',
+                            'inject=pwrite64:signal=SIGKILL:when=%d' % count))
+        require(not os.listdir(place.cache), 'left by one that was killed: %s' % os.listdir(place.cache))
+
+
+def cache_that_gets_a_name():
+    """Where a file system makes no files without a name, it has one for a moment."""
+    if strace_works():
+        return 'SKIP ' + strace_works()
+    place = Cached(tempfile.mkdtemp(dir=scratch))
+    log = os.path.join(scratch, 'cache-calls')
+    place.opened(place.open(wrapper=('strace', '-o', log, '-e', 'trace=openat')))
+    with open(log, errors='replace') as file:
+        calls = [line for line in file if line.startswith('openat(')]
+    count = 1 + next(at for at, line in enumerate(calls) if 'O_TMPFILE' in line)
+    for error in ('EOPNOTSUPP', 'EISDIR', 'EINVAL'):
+        place.opened(place.open(wrapper=('strace', '-o', log, '-e', 'trace=openat,unlink', '-e',
+                                         'inject=openat:error=%s:when=%d' % (error, count))))
+        with open(log, errors='replace') as file:
+            require('unlink("%s/.cae-' % place.cache in file.read(), error + ': it never had a name')
 
 
 # --- Changed while it is read ----------------------------------------------------------------------
@@ -550,7 +699,7 @@ def change_during_a_read():
                'appended to': (lambda: write_into('ab', b'x'), 'changed while it was read'),
                'cut off': (lambda: os.truncate(place.path, 5000), 'became shorter'),
                'emptied': (lambda: os.truncate(place.path, 0), 'became shorter'),
-               'replaced': (lambda: command(saver, 'save', place.path, 2), None),
+               'replaced': (lambda: place.save(), None),
                'removed': (lambda: os.unlink(place.path), None)}
     for what, (change, text) in changes.items():
         place.restore()
@@ -581,9 +730,17 @@ def read_while(writer, seconds):
 
 
 def main(options):
-    check('a disk with 0 to 7 free pages', model_on_a_full_disk)
+    check('saves on a disk that is nearly full', saves_on_a_full_disk)
     check('a disk without inodes', without_inodes)
-    check('training on a disk that fills up', trainer_on_a_full_disk)
+    # the page with its pictures takes most of what a run leaves
+    check('training on a disk that fills up', trainer_on_a_full_disk, Trainer, 'size=2m', 24, 24)
+    check('the same on images in files, with the moving average', trainer_on_a_full_disk, StreamingTrainer,
+          'size=8m', 0, 360)
+    check('a calibration in place on a full disk', calibration_on_a_full_disk)
+    if len(kinds()) == len(KINDS):
+        check("a folder's cache on a full disk", cache_on_a_full_disk)
+        check("a folder's cache that cannot be written", cache_in_other_trouble)
+        check("a folder's cache where files have names", cache_that_gets_a_name)
     check('a read-only file system', read_only_mount)
     check('a directory that may not be written', read_only_directory)
     check('a directory that may not be read', unreadable_directory)
@@ -601,7 +758,9 @@ def main(options):
     check('signals during saves', simple, 'storm', 300)
     check('saves by four threads', simple, 'threads', 100)
     check('no standard descriptors, and somebody prints', simple, 'deaf', 200)
-    check('each system call of a save fails', failing_calls)
+    check('each system call of a save fails', failing_calls, 'save', 'model',
+          ('EIO', 'ENOSPC', 'EDQUOT', 'EINTR', 'ENOMEM'))
+    check('each system call of writing an array fails', failing_calls, 'array', 'array.npy', ('ENOSPC',))
     check('a file that changes during a read', change_during_a_read)
     check('loads while the file is replaced', read_while, 'loop', options.seconds)
     check('loads while the file is written into', read_while, 'scribble', options.seconds)
@@ -615,7 +774,7 @@ if __name__ == '__main__':
     parser.add_argument('--build')
     parser.add_argument('programs', nargs='*')
     given = parser.parse_args()
-    saver, denoise = build_of(given)
+    saver, denoise, cae = build_of(given)
     if not sys.platform.startswith('linux'):
         print('1..0 # SKIP mounts, strace and /proc are Linux')
         sys.exit(0)

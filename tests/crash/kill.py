@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill.py [--kills N] [--sweep all|some|none] [--seed S] [--build DIR | SAVER DENOISE]
+"""kill.py [--kills N] [--sweep all|some|none] [--seed S] [--build DIR | SAVER DENOISE CAE]
 
 Programs that train and save, killed with SIGKILL: at moments uniform over their run, at moments when
 a save is under way, and (with strace) in front of every system call of a save, one after the other.
@@ -7,8 +7,10 @@ After each kill: the checkpoint is the one before or the one after, whole; a run
 bytes of a run that nobody disturbed (model, checkpoint, and the trainer's log and figures); at most one
 temporary file of the library is left, and one of the trainer, and none after the resumed run. Prints TAP and counts.
 
-What is killed: saver.c, which saves after every step, and the trainer `denoise`, fresh and in a directory
-that an older run left. DIR (default: build/test, else build/dev) is where meson built them.
+What is killed: saver.c, which saves after every step, images that it streams and the moving average too, or
+arrays and models with notes; the trainer `denoise`, fresh, in a directory that an older run left, and on
+images that stay in files; and the tool `cae`, which trains, calibrates a model in place and writes
+pictures: of these the old file or the new one must be there. DIR (default: build/test, else build/dev) is where meson built them.
 """
 import argparse
 import hashlib
@@ -59,20 +61,26 @@ def run(command, **more):
 class Saver:
     """saver.c: a checkpoint after every step, each state known beforehand."""
     name = 'a program that saves after every step'
+    mode = 'train'
+    ends_at_once = False
     steps = 24
 
     def __init__(self, program, scratch):
         self.program, self.scratch = program, scratch
-        keep = os.path.join(scratch, 'keep')
+        keep = os.path.join(scratch, 'keep-' + self.mode)
         os.mkdir(keep)
         began = time.monotonic()
         run(self.command(keep, os.path.join(keep, 'state')))
         self.seconds = time.monotonic() - began
-        self.states = [digest(os.path.join(keep, 'state-%d' % step)) for step in range(1, self.steps + 1)]
-        require(len(set(self.states)) == self.steps, 'states that do not differ show nothing')
+        self.states = self.kept(os.path.join(keep, 'state-%d'))
+
+    def kept(self, name):
+        states = [digest(name % step) for step in range(1, self.steps + 1)]
+        require(len(set(states)) == self.steps, 'states that do not differ show nothing')
+        return states
 
     def command(self, directory, *keep):
-        return [self.program, 'train', os.path.join(directory, 'checkpoint'), str(self.steps), *keep]
+        return [self.program, self.mode, os.path.join(directory, 'checkpoint'), str(self.steps), *keep]
 
     def prepare(self, directory):
         os.mkdir(directory)
@@ -91,31 +99,79 @@ class Saver:
         require(self.check(directory) == self.steps, 'the resumed run ends with other bytes')
 
 
+class Streamer(Saver):
+    """The same with the moving average; its images stay in a file, which each start writes anew."""
+    name = 'the same on images that stay in their file, with the moving average'
+    mode = 'stream'
+
+    def __init__(self, program, scratch):
+        super().__init__(program, scratch)
+        self.images = digest(os.path.join(scratch, 'keep-stream', 'checkpoint.npy'))
+
+    def check(self, directory):
+        path = os.path.join(directory, 'checkpoint.npy')
+        require(not os.path.exists(path) or digest(path) == self.images, 'the images are torn')
+        return super().check(directory)
+
+
+class Writer(Saver):
+    """saver.c: a .npy, a .png and a model with a note, one after the other, each time others."""
+    name = 'a program that writes arrays and models with notes'
+    mode = 'files'
+
+    def kept(self, name):
+        self.arrays = {end: super(Writer, self).kept(name + end) for end in ('.npy', '.png')
+                       if os.path.exists(name % 1 + end)}  # not every build has PNG
+        return super().kept(name)
+
+    def check(self, directory):
+        done = super().check(directory)
+        for end, states in self.arrays.items():
+            path = os.path.join(directory, 'checkpoint' + end)
+            require(os.path.exists(path) or done == 0, end + ' is gone')
+            if os.path.exists(path):
+                state = digest(path)
+                require(state in states, end + ' is torn')
+                require(states.index(state) + 1 in (done, done + 1), end + ' is from another time')
+        return done
+
+
+def cifar10(directory, batches):
+    """So many images in each data_batch_N.bin, and a few to test with."""
+    if os.path.isdir(directory):
+        return directory
+    os.mkdir(directory)
+    images = [bytes((image * 37 + i * i // 7) % 256 for i in range(3072)) for image in range(256)]
+    first = 0
+    for name, records in [('data_batch_%d.bin' % (at + 1), records) for at, records in enumerate(batches)] + \
+            [('test_batch.bin', 6)]:
+        with open(os.path.join(directory, name), 'wb') as file:
+            for record in range(records):
+                file.write(bytes([record % 10]) + images[(first + record) % 256])
+        first += records if name != 'test_batch.bin' else 0
+    return directory
+
+
 class Trainer:
     """denoise on a few images: checkpoint and log after every epoch, then model, figures, pictures."""
+    name = 'denoise'
+    ends_at_once = False
     epochs = 3
     step_columns = 4  # of log.csv; the fifth is the speed
+    batch, batches = '8', (40,)  # images of a step, and of each file
+    options = ()
 
     def __init__(self, program, scratch, over_older, like=None):
         self.program, self.over_older = program, over_older
-        self.name = 'denoise in the directory of an older run' if over_older else 'denoise'
-        self.data = os.path.join(scratch, 'data')
-        if not os.path.isdir(self.data):
-            os.mkdir(self.data)
-            for name, records in (('data_batch_1.bin', 40), ('test_batch.bin', 6)):
-                with open(os.path.join(self.data, name), 'wb') as file:
-                    for record in range(records):
-                        file.write(bytes([record % 10]))
-                        file.write(bytes((record * 37 + i * i // 7) % 256 for i in range(3072)))
+        if over_older:
+            self.name += ' in the directory of an older run'
+        self.data = cifar10(os.path.join(scratch, 'data-' + self.batch), self.batches)
         self.own, self.older = {}, {}
         if like:
             self.own, self.reference, self.seconds = like.own, like.reference, like.seconds
         else:
-            self.reference = self.make(scratch, 'reference', self.own, 1)
-            began = time.monotonic()
-            run(self.command(os.path.join(scratch, 'timed')))
-            self.seconds = time.monotonic() - began
-            shutil.rmtree(os.path.join(scratch, 'timed'))
+            self.reference = self.make(scratch, 'reference-' + self.batch, self.own, 1)
+            self.seconds = self.took
         if over_older:  # which stopped at the very step of the new run's first checkpoint
             self.older_directory = self.make(scratch, 'older', self.older, 2, 1)
             self.older_reference = self.make(scratch, 'older-reference', {}, 2)
@@ -124,13 +180,15 @@ class Trainer:
         """A whole run, and the checkpoint of each of its epochs."""
         directory = os.path.join(scratch, name)
         for epochs in range(1, (most or self.epochs) + 1):
+            began = time.monotonic()
             run(self.command(directory, seed, epochs))
+            self.took = time.monotonic() - began
             states[digest(os.path.join(directory, 'checkpoint.safetensors'))] = epochs
         return directory
 
     def command(self, directory, seed=1, epochs=None):
-        return [self.program, '--data', self.data, '--batch', '8', '--threads', '1', '--quiet', '--seed',
-                str(seed), '--epochs', str(epochs or self.epochs), '--out', directory]
+        return [self.program, '--data', self.data, '--batch', self.batch, '--threads', '1', '--quiet',
+                '--seed', str(seed), '--epochs', str(epochs or self.epochs), '--out', directory, *self.options]
 
     def prepare(self, directory):
         if self.over_older:
@@ -207,6 +265,101 @@ class Trainer:
                     '%s: other bytes than an undisturbed run' % name)
         require(self.rows(directory) == self.rows(reference), 'log.csv: other rows than an undisturbed run')
         require(self.figures(directory) == self.figures(reference), 'metrics.json: other figures')
+
+
+class StreamingTrainer(Trainer):
+    """More than a MiB of images, of which it may hold one; shuffled in a window; averaged."""
+    name = 'denoise on images that stay in files'
+    batch, batches, epochs = '69', (145, 200), 2
+    options = ('--memory', '1', '--shuffle-window', '100', '--preset', 'compress')
+
+    def make(self, scratch, name, states, seed, most=None):
+        """By looking on: the recipe's schedule makes one epoch of three another than one of one."""
+        directory = os.path.join(scratch, name)
+        path = os.path.join(directory, 'checkpoint.safetensors')
+        seen = []
+        while len(seen) < self.epochs:  # once more, if it was too fast
+            shutil.rmtree(directory, ignore_errors=True)
+            began = time.monotonic()
+            process = subprocess.Popen(self.command(directory, seed), env=ENV, stdin=subprocess.DEVNULL)
+            seen, inode = [], None
+            while process.poll() is None:
+                try:
+                    if os.stat(path).st_ino != inode:
+                        inode = os.stat(path).st_ino
+                        state = digest(path)
+                        seen += [state] if state not in seen else []
+                except FileNotFoundError:
+                    pass
+                time.sleep(0.001)
+            self.took = time.monotonic() - began
+            require(process.returncode == 0, 'an undisturbed run failed')
+        require(len(seen) == self.epochs, 'more checkpoints than epochs')
+        states.update((state, 1 + at) for at, state in enumerate(seen))
+        return directory
+
+
+class Tool:
+    """cae writes one file, at the end, over an older one: it is the one or the other. Names are relative,
+    as a model's note has the command."""
+
+    def __init__(self, program, scratch, verb, out, words, like=None, ends_at_once=False):
+        self.ends_at_once = ends_at_once  # as its input is its output: once more makes something else of it
+        self.name, self.program, self.verb, self.out = 'cae ' + verb, program, verb, out
+        self.data = cifar10(os.path.join(scratch, 'data-8'), (40,))
+        self.words = [word.replace('DATA', self.data) for word in words]
+        self.before = os.path.join(scratch, 'before-' + verb)  # what is there when it starts
+        if like:
+            shutil.copytree(like, self.before)
+        else:
+            os.mkdir(self.before)
+        if not os.path.exists(os.path.join(self.before, out)):
+            with open(os.path.join(self.before, out), 'w') as file:
+                file.write('precious')
+        self.files = {name: digest(os.path.join(self.before, name)) for name in os.listdir(self.before)}
+        self.after = os.path.join(scratch, 'after-' + verb)
+        shutil.copytree(self.before, self.after)
+        began = time.monotonic()
+        run(self.command(self.after))
+        self.seconds = time.monotonic() - began
+        self.new = digest(os.path.join(self.after, out))
+        require(self.new != self.files[out], 'files that do not differ show nothing')
+
+    def command(self, directory):
+        return ['env', '-C', directory, self.program, self.verb, *self.words]
+
+    def prepare(self, directory):
+        shutil.copytree(self.before, directory)
+
+    def check(self, directory):
+        found = {name: digest(os.path.join(directory, name)) for name in os.listdir(directory)
+                 if not name.startswith('.cae-')}
+        new = found.get(self.out) == self.new
+        require(found == (dict(self.files, **{self.out: self.new}) if new else self.files),
+                'neither the old files nor the new one: %s' % found)
+        return int(new)
+
+    def finish(self, directory):
+        if not (self.ends_at_once and self.check(directory)):
+            run(self.command(directory))
+        require(self.check(directory) == 1, 'run once more, it writes other bytes')
+
+
+def tools(program, scratch):
+    common = ['--threads', '1', '--out', 'model']
+    train = Tool(program, scratch, 'train', 'model', common + [
+        '--data', 'DATA', '--preset', 'reference', '--epochs', '2', '--batch', '8', '--quiet'])
+    calibrate = Tool(program, scratch, 'calibrate', 'model', common + [
+        '--model', 'model', '--data', 'DATA', '--force', '--quiet'], train.after)
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (90, 80, 3), }"
+    with open(os.path.join(calibrate.after, 'picture.npy'), 'wb') as file:
+        file.write(b'\x93NUMPY\x01\x00' + bytes([118, 0]) + header.ljust(117) + b'\n')
+        file.write(bytes(i * i // 50 % 256 for i in range(90 * 80 * 3)))
+    denoise = Tool(program, scratch, 'denoise', 'picture.npy', [
+        'picture.npy', 'picture.npy', '--force', '--model', 'model', '--threads', '1'], calibrate.after, True)
+    encode = Tool(program, scratch, 'encode', 'latent.npy', [
+        'picture.npy', 'latent.npy', '--model', 'model', '--threads', '1'], calibrate.after)
+    return train, calibrate, denoise, encode
 
 
 class Count:
@@ -286,7 +439,7 @@ def random_kills(target, scratch, kills, rng):
         else:
             count.ended += 1
             progress = None
-        if progress is None or rng.random() < 0.2:
+        if progress is None or target.ends_at_once and progress or rng.random() < 0.2:
             shutil.rmtree(directory, ignore_errors=True)
             directory = None
     if directory:
@@ -398,14 +551,14 @@ def sweep(target, scratch, choose):
 
 
 def build_of(options):
-    if len(options.programs) == 2:
+    if len(options.programs) == 3:
         return [os.path.abspath(program) for program in options.programs]
     top = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
     builds = [options.build] if options.build else [os.path.join(top, 'build', name)
                                                     for name in ('test', 'dev')]
     for build in builds:
         programs = [os.path.abspath(os.path.join(build, path))
-                    for path in ('tests/crash/saver', 'examples/denoise')]
+                    for path in ('tests/crash/saver', 'examples/denoise', 'examples/cae')]
         if all(map(os.path.exists, programs)):
             return programs
     sys.exit('kill.py: no programs in %s: build first, sh tests/run.sh' % ' or '.join(builds))
@@ -419,7 +572,7 @@ def main():
     parser.add_argument('--build')
     parser.add_argument('programs', nargs='*')
     options = parser.parse_args()
-    saver_program, denoise = build_of(options)
+    saver_program, denoise, tool = build_of(options)
     rng = random.Random(options.seed)
     scratch = tempfile.mkdtemp(prefix='cae-kill-')
     bad = number = 0
@@ -457,8 +610,10 @@ def main():
     print('# seed %d' % options.seed)
     try:
         fresh = Trainer(denoise, scratch, False)
-        targets = [Saver(saver_program, scratch), fresh, Trainer(denoise, scratch, True, fresh)]
-        shares = (0.5, 0.25, 0.25)
+        targets = [Saver(saver_program, scratch), Streamer(saver_program, scratch), Writer(saver_program, scratch),
+                   fresh, Trainer(denoise, scratch, True, fresh), StreamingTrainer(denoise, scratch, False),
+                   *tools(tool, scratch)]
+        shares = (8 / 24, 2 / 24, 2 / 24, 3 / 24, 3 / 24, 2 / 24, *4 * [1 / 24])
         for target, share in zip(targets, shares):
             kills = max(1, round(options.kills * share))
             check('%s, killed at random moments' % target.name,
@@ -469,12 +624,12 @@ def main():
         if options.sweep != 'none':
             Saver.steps = 3
             os.mkdir(os.path.join(scratch, 'short'))
-            targets[0] = Saver(saver_program, os.path.join(scratch, 'short'))
+            targets[:3] = [kind(saver_program, os.path.join(scratch, 'short')) for kind in (Saver, Streamer, Writer)]
         for target in targets if options.sweep != 'none' else ():
             what = '%s, killed in front of each system call' % target.name
 
             def choose(calls):
-                return calls if options.sweep == 'all' else rng.sample(calls, min(6, len(calls)))
+                return calls if options.sweep == 'all' else rng.sample(calls, min(len(calls), max(2, options.kills // 12)))
             if reason:
                 number += 1
                 print('ok %d - %s # SKIP %s' % (number, what, reason))

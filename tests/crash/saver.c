@@ -2,7 +2,15 @@
  *
  *   saver train PATH STEPS [KEEP]  train and save PATH after every step; go on from PATH if it is there.
  *                                  KEEP: each checkpoint is saved as KEEP-<step> too
+ *   saver stream PATH STEPS [KEEP] the same with the moving average, on images that stay in PATH.npy,
+ *                                  which it writes each time
+ *   saver files PATH TIMES [KEEP]  write PATH.npy, PATH.png and a model with a note, PATH, TIMES times,
+ *                                  each time others; go on after what the note of PATH says
  *   saver save PATH SEED           save a model; print "status, text" and check that no descriptor leaks
+ *   saver noted PATH SEED          the same of a model with a long note
+ *   saver average PATH SEED        of a checkpoint with the moving average
+ *   saver array PATH SEED          of an array; PATH ends in .npy or .png
+ *   saver folder DIR CACHE         open the pictures of DIR, crops in a file in CACHE; the same checks
  *   saver few PATH DESCRIPTORS     save with a limit on open descriptors
  *   saver loop PATH SECONDS        save models of seeds 1 and 2 in turns, by renaming
  *   saver scribble PATH SECONDS    the same by writing into the file that is there
@@ -69,26 +77,45 @@ static cae_model *model_of(cae_context *own, uint64_t seed)
 
 enum { IMAGES = 40, SIDE = 12, BATCH = 16 };
 
-static cae_trainer *trainer_new(void)
+/* In memory; or, with a path, in that file, which is written first. */
+static cae_dataset *images_new(const char *path)
 {
-    static float pixels[IMAGES * 3 * SIDE * SIDE];
-    cae_dataset_options data_options;
-    cae_trainer_options options;
+    static const int64_t shape[4] = {IMAGES, 3, SIDE, SIDE};
+    cae_dataset_options options;
     cae_dataset *data = NULL;
+    cae_array *array = NULL;
+
+    must(cae_array_create(&array, context, CAE_TYPE_F32, shape, 4), "array");
+    for (int i = 0; i < IMAGES * 3 * SIDE * SIDE; i++)
+        ((float *)cae_array_data(array))[i] = (float)(i * 7919 % 1000) / 1000.0f;
+    cae_dataset_options_init(&options, sizeof options);
+    if (path) {
+        must(cae_array_write(array, path), "images");
+        options.memory = 1;
+        must(cae_dataset_open_npy(&data, context, path, &options), "dataset");
+    } else {
+        options.type = CAE_TYPE_F32;
+        must(cae_dataset_create(&data, context, cae_array_data(array), cae_array_bytes(array), IMAGES, 3,
+                                SIDE, SIDE, &options), "dataset");
+    }
+    cae_array_destroy(array);
+    return data;
+}
+
+static cae_trainer *trainer_new(const char *images, double average)
+{
+    cae_trainer_options options;
+    cae_dataset *data = images_new(images);
     cae_optimizer *optimizer = NULL;
     cae_trainer *trainer = NULL;
     cae_model *model = model_of(context, 1);
 
-    for (int i = 0; i < IMAGES * 3 * SIDE * SIDE; i++)
-        pixels[i] = (float)(i * 7919 % 1000) / 1000.0f;
-    cae_dataset_options_init(&data_options, sizeof data_options);
-    data_options.type = CAE_TYPE_F32;
-    must(cae_dataset_create(&data, context, pixels, sizeof pixels, IMAGES, 3, SIDE, SIDE,
-                            &data_options), "dataset");
     must(cae_optimizer_create(&optimizer, model, NULL), "optimizer");
     cae_trainer_options_init(&options, sizeof options);
     options.batch = BATCH;
     options.noise_sigma = 0.1;
+    options.average_decay = average;
+    options.shuffle_window = images ? IMAGES / 3 : 0;
     must(cae_trainer_create(&trainer, model, optimizer, data, &options), "trainer");
     cae_optimizer_destroy(optimizer);
     cae_dataset_destroy(data);
@@ -96,9 +123,8 @@ static cae_trainer *trainer_new(void)
     return trainer;
 }
 
-static int train(const char *path, long steps, const char *keep)
+static int train_on(cae_trainer *trainer, const char *path, long steps, const char *keep)
 {
-    cae_trainer *trainer = trainer_new();
     cae_progress progress;
 
     cae_progress_init(&progress, sizeof progress);
@@ -118,6 +144,77 @@ static int train(const char *path, long steps, const char *keep)
     return 0;
 }
 
+static int train(const char *path, long steps, const char *keep)
+{
+    return train_on(trainer_new(NULL, 0), path, steps, keep);
+}
+
+static int stream(const char *path, long steps, const char *keep)
+{
+    char images[4096];
+
+    snprintf(images, sizeof images, "%s.npy", path);
+    return train_on(trainer_new(images, 0.9), path, steps, keep);
+}
+
+/* --- Arrays and notes ---------------------------------------------------------------------------- */
+
+static cae_array *array_of(uint64_t seed)
+{
+    static const int64_t shape[3] = {60, 70, 3};
+    cae_array *array = NULL;
+
+    must(cae_array_create(&array, context, CAE_TYPE_U8, shape, 3), "array");
+    for (size_t i = 0; i < cae_array_bytes(array); i++) { /* SplitMix64: a PNG of it is not small */
+        uint64_t z = (seed << 32) + i;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+        ((unsigned char *)cae_array_data(array))[i] = (unsigned char)(z >> 40);
+    }
+    return array;
+}
+
+/* A build without PNG writes none. */
+static void write_files(const char *path, long number)
+{
+    cae_array *array = array_of((uint64_t)number);
+    cae_model *model = model_of(context, (uint64_t)number);
+    char text[4096];
+    cae_status status;
+
+    snprintf(text, sizeof text, "%s.npy", path);
+    must(cae_array_write(array, text), "npy");
+    snprintf(text, sizeof text, "%s.png", path);
+    status = cae_array_write(array, text);
+    if (status != CAE_ERR_UNSUPPORTED)
+        must(status, "png");
+    snprintf(text, sizeof text, "%ld", number);
+    must(cae_model_set_note(model, text), "note");
+    must(cae_model_save(model, path), "model");
+    cae_array_destroy(array);
+    cae_model_destroy(model);
+}
+
+static int files(const char *path, long times, const char *keep)
+{
+    cae_model *model = NULL;
+    long done = 0;
+
+    if (access(path, F_OK) == 0) {
+        must(cae_model_load(&model, context, path), "load");
+        done = strtol(cae_model_note(model), NULL, 10);
+        cae_model_destroy(model);
+    }
+    for (long number = done + 1; number <= times; number++) {
+        char name[2048];
+        write_files(path, number);
+        snprintf(name, sizeof name, "%s-%ld", keep ? keep : "", number);
+        if (keep)
+            write_files(name, number);
+    }
+    return 0;
+}
+
 /* --- One save ----------------------------------------------------------------------------------- */
 
 static int descriptors(void)
@@ -133,20 +230,67 @@ static int descriptors(void)
     return count;
 }
 
-static int save(const char *path, uint64_t seed)
+/* What a call said, and whether it left as many descriptors as there were. */
+static int judge(cae_status status, int before, int after)
 {
-    cae_model *model = model_of(context, seed);
-    const int before = descriptors();
-    const cae_status status = cae_model_save(model, path);
-    const int after = descriptors();
-
     printf("%d, %s\n", (int)status, cae_context_error(context));
-    cae_model_destroy(model);
     if (before != after || (status && !*cae_context_error(context))) {
         fprintf(stderr, "%d descriptors before, %d after\n", before, after);
         return BROKEN;
     }
     return status ? FAILED : 0;
+}
+
+static int save(const char *path, uint64_t seed, size_t note)
+{
+    cae_model *model = model_of(context, seed);
+    char *text = calloc(note + 1, 1);
+    int before;
+    cae_status status;
+
+    must(cae_model_set_note(model, note ? memset(text, 'n', note) : NULL), "note");
+    before = descriptors();
+    status = cae_model_save(model, path);
+    free(text);
+    cae_model_destroy(model);
+    return judge(status, before, descriptors());
+}
+
+static int save_average(const char *path, long steps)
+{
+    cae_trainer *trainer = trainer_new(NULL, 0.9);
+    int before;
+    cae_status status;
+
+    for (long i = 0; i < steps; i++)
+        must(cae_trainer_step(NULL, trainer), "step");
+    before = descriptors();
+    status = cae_trainer_save(trainer, path);
+    return judge(status, before, descriptors());
+}
+
+static int save_array(const char *path, uint64_t seed)
+{
+    cae_array *array = array_of(seed);
+    const int before = descriptors();
+    const cae_status status = cae_array_write(array, path);
+
+    return judge(status, before, descriptors());
+}
+
+static int open_folder(const char *directory, const char *cache)
+{
+    const int before = descriptors();
+    cae_folder_options options;
+    cae_dataset *data = NULL;
+    cae_status status;
+
+    cae_folder_options_init(&options, sizeof options);
+    options.crops = 20;
+    options.cache = cache;
+    status = cae_dataset_open_folder(&data, context, directory, &options);
+    cae_dataset_destroy(data);
+    return judge(status, before, descriptors());
 }
 
 static int few(const char *path, rlim_t most)
@@ -375,7 +519,13 @@ int main(int argc, char **argv)
 
     must(cae_context_create(&context, NULL), "context");
     return !strcmp(what, "train")      ? train(path, (long)number, argc > 4 ? argv[4] : NULL)
-           : !strcmp(what, "save")     ? save(path, (uint64_t)number)
+           : !strcmp(what, "stream")   ? stream(path, (long)number, argc > 4 ? argv[4] : NULL)
+           : !strcmp(what, "files")    ? files(path, (long)number, argc > 4 ? argv[4] : NULL)
+           : !strcmp(what, "save")     ? save(path, (uint64_t)number, 0)
+           : !strcmp(what, "noted")    ? save(path, (uint64_t)number, 60000)
+           : !strcmp(what, "average")  ? save_average(path, (long)number)
+           : !strcmp(what, "array")    ? save_array(path, (uint64_t)number)
+           : !strcmp(what, "folder")   ? open_folder(path, argv[3])
            : !strcmp(what, "few")      ? few(path, (rlim_t)number)
            : !strcmp(what, "loop")     ? loop(path, number)
            : !strcmp(what, "scribble") ? scribble(path, number)

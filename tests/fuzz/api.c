@@ -2,7 +2,7 @@
  * Options of odd sizes, wild numbers, wrong lengths, allocations that fail, callbacks that stop or jump
  * out. What must hold after every call: a status that the header knows, a text with a failure, a handle
  * with a success and none without; a failed call changed no model. */
-#include "fuzz.h"
+#include "machine.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,102 +11,6 @@
 
 #include "../../lib/network/network.h"
 #include "../../lib/training/training.h"
-
-enum { SLOTS = 3, MOST_CALLS = 48, MOST_BUFFERS = 64, MOST_SIDE = 12 };
-
-struct machine {
-    struct fuzz_input in;
-    cae_context *context, *other; /* the second one, for calls that take one; NULL until asked for */
-    cae_spec *specs[SLOTS];
-    cae_model *models[SLOTS];
-    cae_dataset *datasets[SLOTS];
-    cae_optimizer *optimizers[SLOTS];
-    cae_trainer *trainers[SLOTS];
-    cae_scorer *scorers[SLOTS];
-    struct frame {
-        const cae_model *model;
-        int32_t channels, height, width;
-    } frames[SLOTS];              /* of the scorers */
-    struct fuzz_bytes file;       /* the last model saved */
-    void *buffers[MOST_BUFFERS];  /* that the library may have borrowed: to the end */
-    int buffer_count;
-    double budget;                /* multiplications left */
-    bool changes;                 /* the call may change a model though it fails */
-};
-
-static int slot(struct machine *m)
-{
-    return fuzz_below(&m->in, SLOTS);
-}
-
-static bool rarely(struct machine *m)
-{
-    return fuzz_u8(&m->in) >= 240;
-}
-
-static bool afford(struct machine *m, double work)
-{
-    if (work > m->budget)
-        return false;
-    m->budget -= work;
-    return true;
-}
-
-/* The context to lend, and where its error text will be. */
-static cae_context *lent(struct machine *m, cae_context **text)
-{
-    const int which = fuzz_below(&m->in, 3);
-    cae_context *context = which == 0 ? NULL : which == 1 || !m->other ? m->context : m->other;
-
-    *text = context ? context : m->context;
-    return context;
-}
-
-static void *keep(struct machine *m, size_t bytes)
-{
-    void *block = calloc(1, bytes ? bytes : 1);
-
-    CHECK(block && m->buffer_count < MOST_BUFFERS);
-    m->buffers[m->buffer_count++] = block;
-    return block;
-}
-
-/* A caller's struct, as long as it says: mostly as filled in, at times of another size, with or without
- * something in the tail, in a block of that very size. */
-static void *options(struct machine *m, const void *filled, uint32_t size)
-{
-    static const uint32_t sizes[] = {0, 4, 8, 12, 16, 24, 32, 40, 48, 64, 128, 4096, 4104, 0xffffffff};
-    const int kind = fuzz_u8(&m->in);
-    uint32_t said = size;
-
-    if (kind >= 250)
-        return NULL;
-    if (kind >= 216)
-        said = sizes[fuzz_below(&m->in, (int)(sizeof sizes / sizeof sizes[0]))];
-    const size_t there = said > 8192 ? size : said < 4 ? 4 : said;
-    unsigned char *block = keep(m, there);
-    memcpy(block, filled, there < size ? there : size);
-    memcpy(block, &said, sizeof said);
-    if (kind >= 240 && there > size)
-        block[size + fuzz_u8(&m->in) % (there - size)] = fuzz_u8(&m->in);
-    return block;
-}
-
-/* Of all parameters of all models. */
-static uint64_t digest(const struct machine *m)
-{
-    uint64_t sum = 14695981039346656037u;
-
-    for (int i = 0; i < SLOTS; i++) {
-        const cae_model *model = m->models[i];
-        for (size_t j = 0; model && j < model->parameter_count && j < 4096; j++) {
-            uint32_t bits;
-            memcpy(&bits, &model->parameters[j], sizeof bits);
-            sum = (sum ^ bits) * 1099511628211u;
-        }
-    }
-    return sum;
-}
 
 /* --- Describing ------------------------------------------------------------------------------- */
 
@@ -165,15 +69,6 @@ static cae_status call_residual(struct machine *m)
 }
 
 /* --- Models ----------------------------------------------------------------------------------- */
-
-static void put_model(struct machine *m, cae_status status, cae_model *model)
-{
-    const int i = slot(m);
-
-    fuzz_check_made(m->context, status, model);
-    cae_model_destroy(m->models[i]);
-    m->models[i] = model;
-}
 
 static cae_status call_model_create(struct machine *m)
 {
@@ -337,15 +232,6 @@ static cae_status call_run(struct machine *m)
 }
 
 /* --- Data ------------------------------------------------------------------------------------- */
-
-static void put_dataset(struct machine *m, cae_status status, cae_dataset *dataset)
-{
-    const int i = slot(m);
-
-    fuzz_check_made(m->context, status, dataset);
-    cae_dataset_destroy(m->datasets[i]);
-    m->datasets[i] = dataset;
-}
 
 static cae_status call_dataset_create(struct machine *m)
 {
@@ -515,12 +401,15 @@ static cae_status call_step(struct machine *m)
     cae_trainer *trainer = m->trainers[slot(m)];
     cae_progress progress = {.size = sizeof progress};
 
-    m->changes = true;
     if (trainer && !afford(m, step_work(trainer)))
         return CAE_OK;
+    const struct cae__cursor before = trainer ? trainer->now : (struct cae__cursor){0};
     const cae_status status = cae_trainer_step(rarely(m) ? NULL : &progress, trainer);
     if (status == CAE_OK)
         check_progress(trainer, &progress);
+    else if (trainer && status != CAE_ERR_NUMERIC) /* which may take back the step before */
+        CHECK(memcmp(&before, &trainer->now, sizeof before) == 0);
+    m->changes = status == CAE_ERR_NUMERIC;
     return status;
 }
 
@@ -558,7 +447,7 @@ static cae_status call_epoch(struct machine *m)
         return CAE_OK;
     const cae_status status = cae_trainer_epoch(&progress, trainer, at_step, &visit);
     if (status == CAE_STOPPED)
-        CHECK(visit.calls == visit.stop_at + 1);
+        CHECK(visit.calls == visit.stop_at + 1 || progress.stop);
     return status;
 }
 
@@ -600,6 +489,7 @@ static cae_status call_checkpoint(struct machine *m)
     cae_trainer *to = m->trainers[slot(m)];
     const char *path = fuzz_path("checkpoint");
 
+    m->files = true;
     if (from && from->model->parameter_count > 4096)
         return CAE_OK;
     const cae_status status = cae_trainer_save(from, path);
@@ -888,10 +778,7 @@ static cae_status call_destroy(struct machine *m)
 
 /* --- Running a program ------------------------------------------------------------------------ */
 
-static const struct {
-    cae_status (*call)(struct machine *m);
-    bool replaces; /* puts a model into a slot */
-} calls[] = {
+static const struct call calls[] = {
     {call_spec_create, false}, {call_add_layer, false}, {call_add_layer, false},
     {call_add_reference, false}, {call_end_encoder, false}, {call_model_create, true},
     {call_model_small, true}, {call_model_small, true}, {call_tensor, false}, {call_save, false},
@@ -902,7 +789,7 @@ static const struct {
     {call_step, false}, {call_epoch, false}, {call_look, false}, {call_evaluate, false},
     {call_threads, false}, {call_other, false}, {call_fail_later, false}, {call_inits, false},
     {call_destroy, true}, {call_residual, false}, {call_average, true}, {call_checkpoint, false},
-    {call_destroy, true}, {call_scorer_create, false}, {call_score, false}, {call_calibrate, false},
+    {call_more, false}, {call_scorer_create, false}, {call_score, false}, {call_calibrate, false},
     {call_threshold, false}, {call_join, false},
 };
 
@@ -916,39 +803,8 @@ static int which_call(struct machine *m)
     return byte < FEW ? byte % FIRST_CALLS : FIRST_CALLS + byte % (CALLS - FIRST_CALLS);
 }
 
-static void finish(struct machine *m)
-{
-    for (int i = 0; i < SLOTS; i++) { /* any order will do */
-        cae_model_destroy(m->models[i]);
-        cae_spec_destroy(m->specs[i]);
-        cae_dataset_destroy(m->datasets[i]);
-        cae_optimizer_destroy(m->optimizers[i]);
-        cae_trainer_destroy(m->trainers[i]);
-        cae_scorer_destroy(m->scorers[i]);
-    }
-    cae_context_destroy(m->other);
-    fuzz_end(m->context);
-    fuzz_bytes_free(&m->file);
-    for (int i = 0; i < m->buffer_count; i++)
-        free(m->buffers[i]);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct machine m = {.in = {data, size}, .context = fuzz_begin(), .budget = 3e5};
-
-    fuzz_heap.limit = (size_t)1 << 20; /* small, so that wild sizes are refused and nothing is slow */
-    for (int i = 0; i < MOST_CALLS && m.in.left && m.buffer_count < MOST_BUFFERS - 4; i++) {
-        const int which = which_call(&m);
-        const uint64_t before = digest(&m);
-        fuzz_heap.refused = false;
-        m.changes = false;
-        const cae_status status = calls[which].call(&m);
-        CHECK(status >= CAE_ERR_PEER && status <= CAE_STOPPED);
-        CHECK(status != CAE_ERR_MEMORY || fuzz_heap.refused);
-        if (status < 0 && !m.changes && !calls[which].replaces)
-            CHECK(digest(&m) == before);
-    }
-    finish(&m);
+    machine_run(data, size, calls, which_call, NULL, 3e5);
     return 0;
 }

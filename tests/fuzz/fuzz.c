@@ -222,13 +222,18 @@ float fuzz_float(struct fuzz_input *in)
 /* --- Files ------------------------------------------------------------------------------------ */
 
 static char directory[64];
-static char names[8][32]; /* of what is there */
-static char paths[8][128];
+static char names[16][32]; /* of what is there */
+static char paths[16][128];
+
+void fuzz_clear(void)
+{
+    for (int i = 0; i < 16 && names[i][0]; i++)
+        (void)unlink(paths[i]);
+}
 
 static void remove_directory(void)
 {
-    for (int i = 0; i < 8 && names[i][0]; i++)
-        (void)unlink(paths[i]);
+    fuzz_clear();
     (void)rmdir(directory);
 }
 
@@ -236,7 +241,12 @@ const char *fuzz_directory(void)
 {
     if (directory[0])
         return directory;
-    strcpy(directory, "/dev/shm/cae-fuzz-XXXXXX");
+    /* fuzzers end their processes without atexit: who runs them takes away what lies in there */
+    const char *where = getenv("CAE_FUZZ_DIRECTORY");
+    if (where)
+        CHECK(snprintf(directory, sizeof directory, "%s/XXXXXX", where) < (int)sizeof directory);
+    else
+        strcpy(directory, "/dev/shm/cae-fuzz-XXXXXX");
     if (!mkdtemp(directory)) {
         strcpy(directory, "/tmp/cae-fuzz-XXXXXX");
         CHECK(mkdtemp(directory));
@@ -249,7 +259,7 @@ const char *fuzz_path(const char *name)
 {
     int i = 0;
     while (names[i][0] && strcmp(names[i], name) != 0)
-        CHECK(++i < 8);
+        CHECK(++i < 16);
     if (!names[i][0]) {
         CHECK(snprintf(names[i], sizeof names[i], "%s", name) < (int)sizeof names[i]);
         snprintf(paths[i], sizeof paths[i], "%s/%s", fuzz_directory(), name);

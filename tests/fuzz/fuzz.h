@@ -82,6 +82,8 @@ const char *fuzz_directory(void);
 const char *fuzz_file(const char *name, const void *data, size_t size);
 /* A path there without a file. */
 const char *fuzz_path(const char *name);
+/* Remove all files there. */
+void fuzz_clear(void);
 
 /* --- Models ----------------------------------------------------------------------------------- */
 

@@ -18,7 +18,7 @@ Targets: $targets
 END
 }
 
-targets='model weights checkpoint json architecture cifar10 images npy png jpeg history api'
+targets='model weights checkpoint json architecture cifar10 images npy png jpeg history api group data'
 seconds=60
 total=
 afl=
@@ -91,6 +91,8 @@ for target in $chosen; do
     case $target in
         model | weights | checkpoint) [ -n "$afl" ] || sources="$sources tests/fuzz/mutator.c" ;;
         history) sources="$sources $trainer" ;;
+        api) sources="$sources tests/fuzz/api_more.c tests/fuzz/machine.c" ;;
+        data) sources="$sources tests/fuzz/machine.c" ;;
     esac
     # shellcheck disable=SC2086
     compile $build/bin/"$target" $instrument -fsanitize=fuzzer $sources
@@ -114,7 +116,7 @@ most_bytes()
 run_libfuzzer()
 {
     dictionary=-dict=tests/fuzz/libcae.dict
-    case $target in api | images | cifar10 | png | jpeg) dictionary= ;; esac
+    case $target in api | data | group | images | cifar10 | png | jpeg) dictionary= ;; esac
     # shellcheck disable=SC2046,SC2086
     nice $build/bin/"$target" $dictionary -max_len="$(most_bytes "$target")" -max_total_time="$slice" \
         -timeout=10 -entropic=0 -rss_limit_mb=1024 -malloc_limit_mb=512 -print_final_stats=1 \
@@ -124,11 +126,25 @@ run_libfuzzer()
     edges=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -1)
 }
 
+# AFL++ passes over what fails before it begins, and takes what it finds from one directory.
 run_afl()
 {
-    rm -rf $build/afl/"$target"
-    mkdir -p $build/afl
-    nice afl-fuzz -i $build/seeds/"$target" -o $build/afl/"$target" -x tests/fuzz/libcae.dict -m none \
+    rm -rf $build/afl/"$target" $build/afl/inputs
+    mkdir -p $build/afl/inputs
+    for input in "$build/seeds/$target"/* "tests/fuzz/regressions/$target"/*; do
+        [ ! -f "$input" ] || cp "$input" $build/afl/inputs/
+    done
+    for input in "$build"/afl/inputs/*; do
+        $build/bin/"$target" "$input" >"$log" 2>&1 || {
+            cp "$input" "$crashes/"
+            cp "$log" "$build/$target-input-failed.log"
+        }
+    done
+    cp "$corpus"/* $build/afl/inputs/ 2>/dev/null || :
+    dictionary="-x tests/fuzz/libcae.dict"
+    case $target in api | data | group | images | cifar10 | png | jpeg) dictionary= ;; esac
+    # shellcheck disable=SC2086
+    nice afl-fuzz -i $build/afl/inputs -o $build/afl/"$target" $dictionary -m none \
         -t 5000 -V "$slice" -- $build/bin/"$target" >"$log" 2>&1 || :
     stats=$build/afl/$target/default/fuzzer_stats
     runs=$(sed -n 's/^execs_done *: *//p' "$stats" 2>/dev/null)
@@ -162,6 +178,10 @@ print_table()
 }
 
 # In turns of at most a minute, so that what is interrupted has met every target.
+shared=$(mktemp -d /dev/shm/cae-fuzz-XXXXXX 2>/dev/null || mktemp -d)
+trap 'rm -rf "$shared"' EXIT
+trap 'exit 130' INT TERM
+export CAE_FUZZ_DIRECTORY="$shared"
 left=$seconds
 : >$build/slices.txt
 rm -rf $build/crashes

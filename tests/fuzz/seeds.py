@@ -18,7 +18,7 @@ parser.add_argument('generator')
 parser.add_argument('directory')
 options = parser.parse_args()
 top = options.directory
-TARGETS = ('api', 'architecture', 'checkpoint', 'cifar10', 'history', 'images', 'jpeg', 'json', 'model', 'npy',
+TARGETS = ('api', 'architecture', 'checkpoint', 'cifar10', 'data', 'group', 'history', 'images', 'jpeg', 'json', 'model', 'npy',
            'png', 'weights')
 IMAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'api', 'images')
 
@@ -311,21 +311,42 @@ def write_all():
         put('history', name, data)
 
     source = random.Random(1) # its randbytes is the same in every Python 3.9 and later
-    for target, lengths in {'api': (40, 120, 300, 700), 'images': (20, 60, 200), 'architecture': (30, 90)}.items():
+    for target, lengths in {'api': (40, 120, 300, 700), 'group': (60, 200), 'data': (40, 120, 300), 'images': (20, 60, 200), 'architecture': (30, 90)}.items():
         for length in lengths:
             for i in range(8):
                 data = bytes(source.choice((source.randrange(256), source.randrange(16)))
                              for _ in range(length))
                 put(target, 'random_%d_%d' % (length, i), data)
+    # a trainer, its place in a group, sums that go well, then calls and their sums
+    for name, calls in {'steps': [4, 0, 4, 0, 4, 0], 'epoch': [0] + [0] * 12, 'save': [1, 0, 0, 2, 0, 0, 0, 0],
+                        'stop': [3, 0, 0, 0]}.items():
+        for kind, bad, ranks, rank, reduction in ((0, 0, 1, 0, 0), (66, 0, 1, 1, 1), (128, 129, 1, 0, 0), (16, 2, 0, 0, 0)):
+            put('group', '%s_%d' % (name, kind), bytes([kind, bad, 9, ranks, 1, rank, reduction, 0, 0, 0] + calls + [0] * 20))
     # small model, dataset, optimizer, trainer, then steps, an epoch, a look, an evaluation
     put('api', 'train', bytes([6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 4, 4, 0] + [130] * 16 + [10, 0] +
                               [18, 0, 0, 1, 0, 0, 21, 0, 0, 0, 0, 3, 0, 0] + [23, 0, 0] * 4 +
                               [25, 0, 7, 15, 26, 0, 0, 3, 27, 0, 0, 1, 0, 0] + [9, 0, 0, 0, 10, 0, 0, 0]))
+    # calls that came later have bytes from 231 on: api.c
+    scorer, score, calibrate, threshold, more = 238, 239, 240, 241, 237
     # small model, dataset, scorer, frames, a threshold, changed parameters, a frame, a file, ends
-    put('api', 'score', bytes([6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 5, 5, 0] + [130] * 16 + [10, 0] +
-                              [33, 0, 0, 0, 0, 1, 0, 5, 0, 5, 0] + [34, 0, 1] + [20] * 33 +
-                              [35, 0, 0, 0, 1, 2, 100, 0, 36, 0, 9, 0, 0, 0, 10, 0, 0, 0, 36, 0] +
-                              [8, 0, 0, 2, 0] + [64] * 36 + [34, 0, 0] + [10] * 33 + [36, 0, 32, 0, 1, 34, 0]))
+    begin = [6, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 3, 0, 5, 5, 0] + [130] * 16 + [10, 0]
+    put('api', 'score', bytes(begin + [scorer, 0, 0, 0, 0, 1, 0, 5, 0, 5, 0] + [score, 0, 1] + [20] * 33 +
+                              [calibrate, 0, 0, 0, 1, 2, 100, 0, threshold, 0, 9, 0, 0, 0, 10, 0, 0, 0, threshold, 0] +
+                              [8, 0, 0, 2, 0] + [64] * 36 + [score, 0, 0] + [10] * 33 + [threshold, 0, 32, 0, 1, score, 0]))
+    for name, calls in {'note': [4, 0, 3, 65, 66, 67, 0], 'layers': [3, 0, 0], 'file': [4, 0, 2, 65, 66, 0, more, 5, 0, 0, 0, 0],
+                        'weights': [5, 0, 0, 2], 'onnx': [5, 0, 0, 1, 2], 'words': [8, 249, 3], 'recipe': [1, 4, 100, 5, 0, 0, 0],
+                        'preset': [0, 0, 4, 2, 0, 5, 0, 0, 0, 0]}.items():
+        put('api', 'more_' + name, bytes(begin + [0, 0] + [more] + calls))
+    # an array of 8 images of 1x5x5, as a file that stays open, cut off while it is trained on, mended
+    image = [0, 0, 2] + [0, 7, 0, 0, 0, 4, 0, 4] + [0, 0] * 4 + [130] * 8 + [0]
+    train = [13, 0, 2, 0, 5, 1, 1, 7, 0, 5] + [0, 200, 9, 0, 0, 0, 0, 200, 100, 0, 0, 0, 0]
+    for name, calls in {'npy': [5, 0, 0, 0, 0, 0, 0, 0] + train + [15, 0, 10, 0, 3],
+                        'cut': [5, 0, 0, 0, 0, 0, 0, 0] + [11, 0, 7, 0, 20, 0, 0, 0, 10, 0, 7] + train + [15, 0],
+                        'cifar': [7, 0, 2, 1, 0, 0, 0, 0, 0] + train + [15, 0, 10, 0, 3],
+                        'file': [3, 0, 0, 0, 0, 3, 0, 0, 1, 0], 'planes': [4, 0, 0, 1, 0, 0]}.items():
+        put('data', name, bytes(image + calls))
+    picture = [0, 0, 1] + [0, 8, 0, 8, 0, 2] + [0, 0] * 5 + [130] * 8 + [0]
+    put('data', 'folder', bytes(picture + [8, 0, 0, 1, 3, 3, 2, 1, 0, 0, 0] + train + [15, 0, 9, 0, 1, 0, 0, 10, 1, 0]))
 
 
 for target in TARGETS:

@@ -250,6 +250,12 @@ fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed
 fault('group-stop', 'training/trainer.c', 'a request to stop is kept for ever',
       'atomic_store(&trainer->stop_requested, false);', ';', 'group')
 fault('group-parity', 'training/group.c', 'the last byte of an odd file is lost', 'size / 2 + size % 2', 'size / 2', 'group')
+fault('group-place', 'training/group.c', "another rank's place is looked at wherever it is", 'if (said > (uint64_t)limit)',
+      'if (limit < 0)', 'group')
+fault('group-size', 'training/group.c', "rank 0 believes others about its file's size", 'if (giver && bytes != *size)',
+      'if (giver && bytes < *size)', 'group')
+fault('identity-unheard', 'training/identity.c', 'a group goes on after an update that nobody could compare',
+      'is not known */\n        trainer->group.broken = true;', 'is not known */\n        trainer->group.broken = false;', 'group')
 fault('identity-last', 'training/identity.c', 'the last image is not looked at', 'last = d->count - 1, gaps', 'last = d->count - 2, gaps', 'group')
 fault('identity-drift', 'training/trainer.c', 'ranks that drift apart go on',
       'if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)',
@@ -285,7 +291,18 @@ fault('average-warmup', 'training/average.c', 'the average does not warm up',
 fault('average-float', 'training/average.c', 'an average is infinite where a difference is',
       '(float)(decay * (double)old[i] + part * (double)w[i]);', 'old[i] + (float)part * (w[i] - old[i]);', 'average')
 fault('average-undo', 'training/trainer.c', 'a harmful update stays in the average',
-      'if (undone) {\n        cae__average_exchange(trainer);', 'if (undone) {', 'average')
+      'cae__average_exchange(trainer);\n    trainer->now = trainer->before;',
+      'trainer->now = trainer->before;', 'average')
+fault('epoch-end-undo', 'training/trainer.c', "a step that failed at an epoch's end stays taken",
+      'if (status != CAE_OK) /* a call that fails leaves all as it was */\n            take_back(trainer);', ';', 'group')
+fault('epoch-stop', 'training/trainer.c', "a callback's own step hides a request to stop",
+      'taken.stop || trainer->progress.stop', 'trainer->progress.stop', 'trainer')
+fault('checkpoint-below-zero', 'training/checkpoint.c', 'losses below 0 by rounding cannot be resumed',
+      'cae__is_not_negative(fabs(loss_sum))', 'cae__is_not_negative(loss_sum)', 'boundaries')
+fault('group-epoch', 'training/identity.c', 'ranks in other epochs are not noticed',
+      '(uint64_t)trainer->now.epoch,', '0,', 'group')
+fault('group-reduction', 'training/group.c', 'an unknown reduction is not told to the others',
+      'return tell(trainer, &o, status);', 'return status;', 'group')
 fault('checkpoint-average', 'training/checkpoint.c', 'the average in a file is not taken over',
       'memcpy(trainer->average, flats +', 'memcpy(flats, flats +', 'average')
 fault('checkpoint-averaged', 'training/checkpoint.c', 'a trainer that averages goes on without an average',
@@ -556,8 +573,7 @@ fault('odd-least', 'training/group.c', 'of two bad images the one of the highest
 fault('odd-look-again', 'base/file.c', 'a file that cannot be looked at again has not changed',
       'if (fstat(descriptor, &after) != 0)', 'if (fstat(descriptor, &after) != 0 && !memcpy(&after, before, sizeof after))', 'pieces')
 fault('odd-second-join', 'training/group.c', 'a text of another status',
-      'mine = status == CAE_OK ? cae__group_agree(trainer, mine) : status;',
-      'mine = status == CAE_OK ? cae__group_agree(trainer, mine) : mine;', 'group')
+      'return cae__fail(trainer->handle.context, mine, "%s", text);', 'return mine;', 'group')
 fault('odd-ssim-window', 'training/trainer.c', 'one side may be smaller than the window',
       'dataset->height < CAE__SSIM_TAPS || dataset->width', 'dataset->height < CAE__SSIM_TAPS && dataset->width', 'trainer')
 fault('odd-ssim-weight', 'training/trainer.c', 'a weight below 0 is one',
@@ -591,6 +607,11 @@ fault('stream-npy-start', 'images/npy_dataset.c', "numbers begin with the file's
       'cae__store_add_images(store, 0, (int64_t)source->start);', 'cae__store_add_images(store, 0, 0);', 'stream')
 fault('stream-npy-swapped', 'images/npy_dataset.c', 'numbers that have to be converted stay in the file',
       'if (!source->as_it_is)', 'if (0)', 'stream')
+fault('stream-npy-held', 'images/npy_dataset.c', 'doubles are counted as the floats that they become',
+      'return (size_t)source->size - source->start;', 'return source->numbers.bytes;', 'stream')
+fault('stream-standard', 'base/file_at.c', 'a file keeps the number of a standard descriptor',
+      'move_from_standard(open_again(path, O_RDONLY | O_NONBLOCK));', 'open_again(path, O_RDONLY | O_NONBLOCK);',
+      'stream')
 fault('stream-files', 'data/cifar10.c', 'the sixth file is the last',
       '(records > 0 && first > 0)', '(records > 0 && first > 0 && i <= certain + 1)', 'stream')
 fault('stream-cache-gaps', 'images/folder.c', 'crops behind a gap are looked for before it',

@@ -237,7 +237,7 @@ int main(int argc, char **argv)
         free(samples);
         return 1;
     }
-    struct soak_shared *shared = soak_shared_create(o.seed);
+    struct soak_shared *shared = soak_shared_create(o.seed, directory);
     start_first_thread();
 
     const long descriptors = entries("/proc/self/fd"), threads = status_number("Threads:"),

@@ -9,7 +9,7 @@
 
 #include <cae/cae.h>
 
-enum { SOAK_KINDS = 19 }; /* of things that a tenant does */
+enum { SOAK_KINDS = 36 }; /* of things that a tenant does */
 
 struct soak_shared; /* a model that all run at the same time, and what has to come out */
 
@@ -23,7 +23,8 @@ struct soak_tenant {
     atomic_bool stop;
 };
 
-struct soak_shared *soak_shared_create(uint64_t seed);
+/* It leaves files in `directory`. */
+struct soak_shared *soak_shared_create(uint64_t seed, const char *directory);
 void soak_shared_destroy(struct soak_shared *shared);
 
 void soak_start(struct soak_tenant *tenant, const struct soak_shared *shared, const char *directory,

@@ -343,6 +343,31 @@ def _():
         assert part in text, '%s is not in\n%s' % (part, text)
 
 
+@check('nothing that others wrote gives orders to a terminal', pictures=False)
+def _():
+    notes = ('{"key\\u001b[31m": "\\u001b]0;title\\u0007", "c1": "\\u009b31m", "\\u00e9": "\\u00e9\\u007f"}',
+             'plain \x1b]0;title\x07 and \x9b31m \u00e9')
+    for note in notes:
+        helper('note', model('reference'), note, 'noted.safetensors')
+        text = cae('info', 'noted.safetensors').decode()
+        assert not [c for c in text if c != '\n' and (c < ' ' or '\x7f' <= c < '\xa0')], repr(text[-200:])
+        assert '\u00e9' in text and '?]0;title?' in text, repr(text[-200:])
+        report('info', 'noted.safetensors')
+    data = get(model('reference'))
+    size = struct.unpack('<Q', data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    header['__metadata__']['libcae.version'] = '\u00e9' * 100 # cut in the middle of one
+    header = json.dumps(header, ensure_ascii=False).encode()
+    put('version.safetensors', struct.pack('<Q', len(header)) + header + data[8 + size:])
+    assert report('info', 'version.safetensors')['library_version']
+    os.mkdir('pictures')
+    put('pictures/a\x1b[31m\x7f.png', b'no picture')
+    err = call('eval', '--model', model('reference'), '--data', 'pictures')[2]
+    assert 'left out a?[31m?.png' in err and not [c for c in err if c < ' ' and c != '\n'], repr(err)
+    err = call('info', 'no\x1b[31m.safetensors')[2]
+    assert 'no?[31m.safetensors: ' in err, repr(err)
+
+
 @check('info of layers with strides, of sizes that do not fit', pictures=False)
 def _():
     facts = report('info', model('strided'), '--size', '32x48')
@@ -407,6 +432,10 @@ def _():
         assert facts['note'] == note
         assert facts['training'] == (json.loads(note) if note[0] == '{' else None)
         assert shown in cae('info', 'noted.safetensors').decode(), note
+    for note, shown in (('a\x1b]0;b\x07c\u009bd', 'a?]0;b?c??d'), ('{"k\\u001b": "\\u001b[2J"}', '?[2J')):
+        helper('note', model('reference'), note, 'noted.safetensors') # nothing that a terminal would obey
+        shows = cae('info', 'noted.safetensors').decode()
+        assert shown in shows and not any(c in shows for c in '\x1b\x07\u009b'), note
 
 
 # --- cae denoise: bit for bit -----------------------------------------------------------------------
@@ -681,6 +710,40 @@ def _():
     cae('denoise', path, 'b.png', '--model', 'm.safetensors')
     cae('denoise', path, 'soft.png', '--model', 'm.safetensors', '--force')
     assert os.path.islink('soft.png') and get('a.png') == get('b.png') != get('hard.png')
+
+
+@check('what is read beside the input stays, with --force too')
+def _():
+    path = save('a.png', picture(20, 20))
+    helper('make', 'reference', 'm.npy')  # a model by any name
+    for verb, file in (('denoise', path), ('encode', path), ('decode', 'z.npy')):
+        if verb == 'decode':
+            cae('encode', path, file, '--model', 'm.npy')
+        refuses('m.npy: expected another file than that of --model', verb, file, 'm.npy', '--model', 'm.npy',
+                '--force')
+    os.makedirs('photos/inner')
+    for name in ('photos/a.png', 'photos/inner/b.PNG'):
+        save(name, picture(40, 40))
+    images('good.npy', 12, 24)
+    os.symlink('photos', 'link')
+    for verb, more in (('train', ()), ('calibrate', ('--model', 'm.npy', '--force'))):
+        refuses('good.npy: expected another file than that of --data', verb, '--data', 'good.npy', '--out',
+                './good.npy', *more)
+        for out in ('photos/a.png', 'link/inner/b.PNG'):
+            refuses(out + ': expected a name of its own, found one of the images in photos', verb, '--data',
+                    'photos', '--crop', '24', '--out', out, *more)
+    cae('calibrate', '--model', 'm.npy', '--data', 'photos', '--crop', '24', '--out', 'photos/m.safetensors')
+    cae('calibrate', '--model', 'm.npy', '--data', 'photos', '--crop', '24', '--out', 'photos/m.safetensors')
+
+
+@check('maps of two pictures do not share a name')
+def _():
+    for folder in ('one', 'two', 'maps'):
+        os.mkdir(folder)
+    a, b = save('one/a.png', picture(20, 20)), save('two/a.png', picture(20, 20, seed=2))
+    refuses(['one/a.png and two/a.png', 'names that differ', 'maps'], 'score', a, b, '--model', model('reference'),
+            '--map', 'maps', code=2)
+    cae('score', a, b, '--model', model('reference'))
 
 
 @check('the input is untouched whatever goes wrong')
@@ -977,6 +1040,78 @@ def _():
     assert (said['dataset'], said['train_images'], said['test_images']) == ('cifar10', 20, 5), said
 
 
+@check('what was learned is saved, whatever becomes of the images')
+def _():
+    array = np.stack([picture(16, 16, 3, 'float32', seed) for seed in range(40)]).transpose(0, 3, 1, 2)
+    array[-1, 0, 0, 0] = np.nan # of those that are kept back
+    np.save('data.npy', array)
+    cae('train', '--data', 'data.npy', '--out', 'm.safetensors', '--quiet', *TINY, code=1,
+        says=['cannot evaluate the model', 'm.safetensors is the model as it was trained, without figures'])
+    noted = report('info', 'm.safetensors')['training']
+    assert noted['steps'] == 5 and 'psnr_db' not in noted, noted
+
+    images('long.npy', 2000, 32) # some MiB, of which one is held; gone after the first epoch
+    with open('said', 'wb') as said:
+        trainer = subprocess.Popen([CAE, 'train', '--data', 'long.npy', '--memory', '1', '--out', 'l.safetensors',
+                                    '--epochs', '100000'], stderr=said)
+    for _ in range(1000):
+        if b'epoch' in get('said'):
+            break
+        time.sleep(0.1)
+    os.truncate('long.npy', 4096)
+    assert trainer.wait(timeout=100) == 1
+    for part in ('training stopped: image ', 'it has become shorter', 'cannot evaluate the model',
+                 'l.safetensors is the model as it was after step '):
+        assert part in get('said').decode(), get('said').decode()[-1000:]
+    assert report('info', 'l.safetensors')['training']['epochs'] >= 1
+
+
+@check('the images are not written over')
+def _():
+    data = images('data.npy', 40, 16)
+    os.link('data.npy', 'hard.npy')
+    model('reference')
+    for out in ('data.npy', './data.npy', 'hard.npy'):
+        refuses('%s: expected another file than that of --data' % out, 'train', '--data', data, '--out',
+                out, *TINY)
+        refuses('%s: expected another file than that of --data' % out, 'calibrate', '--data', data,
+                '--out', out, '--model', model('reference'), '--force')
+
+
+def interrupted(error, path, count, *arguments):
+    """Standard output and stderr where the count-th read of a file fails."""
+    traced = ['strace', '-f', '-qq', '-o', 'trace', '-P', path, '-e', 'trace=read,pread64', '-e',
+              'inject=read,pread64:error=%s:when=%d' % (error, count), CAE, *map(str, arguments)]
+    done = subprocess.run(traced, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200,
+                          env=dict(os.environ, ASAN_OPTIONS='detect_leaks=0')) # which needs ptrace itself
+    assert b'(INJECTED)' in get('trace'), get('trace')
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@check('no image is lost to a signal, as on network file systems that are left by one')
+def _():
+    try:
+        if subprocess.run(['strace', '-qq', '-o', 'trace', '-e', 'trace=none', 'true'],
+                          stderr=subprocess.DEVNULL).returncode:
+            raise Skip('strace may not trace here')
+    except FileNotFoundError:
+        raise Skip('no strace')
+    os.mkdir('photos'), os.mkdir('cifar')
+    for i in range(3):
+        save('photos/%d.%s' % (i, ('png', 'jpg')[i % 2]), picture(40, 50, seed=i))
+    put('cifar/test_batch.bin', b''.join(bytes([i]) + picture(32, 32, 3, seed=i).transpose(2, 0, 1).tobytes()
+                                         for i in range(6)))
+    np.save('data.npy', np.stack([picture(16, 16, seed=i) for i in range(9)]))
+    for data, path, reads in (('photos', 'photos/0.png', 2), ('photos', 'photos/1.jpg', 3),
+                              ('cifar', 'cifar/test_batch.bin', 3), ('data.npy', 'data.npy', 1)):
+        asked = ['eval', '--model', model('reference'), '--data', data, '--threads', '1', '--crop', '24']
+        whole = cae(*asked)
+        for count in range(1, reads + 1):
+            assert interrupted('EINTR', path, count, *asked)[:2] == (0, whole), (path, count)
+            code, out, err = interrupted('EIO', path, count, *asked)
+            assert os.strerror(5) in err and (code == 1 or data == 'photos') and out != whole, (path, count, err)
+
+
 @check('the same model every time, with any number of threads; options do something')
 def _():
     data = images('data.npy', 40, 16)
@@ -1054,17 +1189,35 @@ def _():
 @check('Ctrl-C saves the model as it is')
 def _():
     images('data.npy', 200, 32)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         child = subprocess.Popen([CAE, 'train', '--data', 'data.npy', '--epochs', '100000', '--out',
                                   'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = child.stderr.readline() # the first epoch is done
         child.send_signal(number)
+        if number == signal.SIGHUP: # from the terminal, and then from the shell
+            child.send_signal(number)
         out, err = child.communicate(timeout=100)
         assert child.returncode == code, (child.returncode, line, err)
         assert b'interrupted after step' in err and b'PSNR' in out, (out, err)
         trained = report('info', 'm.safetensors')['training']
         assert 0 < trained['epochs'] < 100000 and trained['steps'] > 0
         os.remove('m.safetensors')
+
+
+@check('a model that cannot be evaluated is saved all the same')
+def _():
+    os.mkdir('cifar')
+    record = bytes(i % 10 for i in range(3073))
+    put('cifar/data_batch_1.bin', record * 40), put('cifar/test_batch.bin', record * 400)
+    child = subprocess.Popen([CAE, 'train', '--data', 'cifar', '--memory', '1', '--epochs', '100000', '--out',
+                              'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stderr.readline()
+    put('cifar/test_batch.bin', b'')
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=100)
+    assert child.returncode == 1 and not out, (child.returncode, out, err)
+    assert b'it has become shorter' in err and b'm.safetensors is the model as it was trained' in err, err
+    assert report('info', 'm.safetensors')['parameters'] > 0
 
 
 # --- cae calibrate, cae score -----------------------------------------------------------------------
@@ -1146,6 +1299,21 @@ def _():
                   'ready.safetensors', code=1, says='broken.png: ')
     assert said['failed'] == 1 and said['anomalies'] > 0 and len(said['files']) == 8
     cae('score', *['good/%d.png' % i for i in range(8)], '--model', 'ready.safetensors', code=3)
+
+
+@check('every map has a place of its own')
+def _():
+    for folder in ('a', 'b', 'maps'):
+        os.mkdir(folder)
+    a, b = save('a/1.png', picture(24, 24)), save('b/1.png', picture(24, 24, seed=2))
+    maps = ['--model', model('reference'), '--map', 'maps']
+    refuses(['a/1.png and b/1.png', 'names that differ'], 'score', a, b, *maps, code=2)
+    cae('score', a, *maps)
+    refuses(['maps/1.png.map.png: expected another place than that of the map of a/1.png'], 'score', a,
+            'maps/1.png.map.png', *maps)
+    put('a/1.png.map.png', get('a/1.png')) # a picture like others, in another place
+    cae('score', a, 'a/1.png.map.png', *maps)
+    assert sorted(os.listdir('maps')) == ['1.png.map.png', '1.png.map.png.map.png']
 
 
 @check('calibration that cannot be')

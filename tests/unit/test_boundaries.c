@@ -1194,7 +1194,8 @@ START_TEST(states_at_their_limits)
         {STATE_OF("1", "1", "0", "1", "1", "1", "9218868437227405311"), NULL},            /* DBL_MAX */
         {STATE_OF("1", "0", "0", "0", "0", "1", "9218868437227405312"), "out of range"},  /* infinity */
         {STATE_OF("1", "0", "0", "0", "0", "1", "9221120237041090560"), "out of range"},  /* NaN */
-        {STATE_OF("1", "0", "0", "0", "0", "1", "13830554455654793216"), "out of range"}, /* -1 */
+        {STATE_OF("1", "1", "0", "1", "1", "1", "13830554455654793216"), NULL}, /* -1: losses with SSIM */
+        {STATE_OF("1", "0", "0", "0", "0", "1", "18442240474082181120"), "out of range"}, /* -infinity */
         {STATE_OF("1", "0", "0", "0", "0", "1", "x"), "out of range"},
         {"[]", "not a JSON object"},
         {"7", "not a JSON object"},
