@@ -1679,7 +1679,7 @@ START_TEST(a_partner_that_gives_a_file)
 }
 END_TEST
 
-/* Who joins twice tells those that are about to join; when that fails, its own status and text stay. */
+/* Who joins twice tells those that are about to join; when that fails, status and text are still of the join. */
 START_TEST(a_second_join_that_nobody_hears)
 {
     struct partner partner = {.fail_at = -1, .spoil_at = -1};

@@ -513,9 +513,9 @@ static cae_status call_train(struct machine *m)
     const cae_status status = learner_make(&disk, m, p->disk, &o), other = learner_make(&memory, m, p->memory, &o);
     if (!fuzz_heap.refused)
         CHECK(status == other);
-    if (status == CAE_OK && other == CAE_OK)
-        for (int i = fuzz_below(&m->in, MOST_STEPS); i >= 0 && step_both(m, p, &disk, &memory); i--)
-            continue;
+    bool going = status == CAE_OK && other == CAE_OK;
+    for (int i = going ? fuzz_below(&m->in, MOST_STEPS) : -1; going && i >= 0; i--)
+        going = step_both(m, p, &disk, &memory);
     learner_free(&disk);
     learner_free(&memory);
     return fuzz_heap.refused ? CAE_OK : status;
