@@ -236,30 +236,30 @@ fault('group-environment', 'training/group.c', "sums are made in the host's roun
       'cae__checks_begin(&host);\n    const int32_t failed', 'fegetenv(&host);\n    const int32_t failed', 'group')
 fault('group-bits', 'training/group.c', "a loss loses its last bits", 'const uint64_t bits = cae__row_get(row);',
       'const uint64_t bits = cae__row_get(row) & ~(uint64_t)0xffff;', 'group')
-fault('group-undo', 'training/group.c', 'a rank takes back what it did alone', 'trainer->optimizer->undo_owner = 0;', ';', 'group')
+fault('group-undo', 'training/group.c', 'a rank takes back what it did alone', 'trainer->optimizer->undo_owner = 0;', ';', 'group_trouble')
 fault('group-resume', 'training/checkpoint.c', 'a resume that fails elsewhere is taken over',
       'status = cae__group_agree(trainer, status);\n    if (status == CAE_OK && flats)',
-      'if (status == CAE_OK && flats)\n        take_over(trainer, flats, &found);\n    status = cae__group_agree(trainer, status);\n    if (0)', 'group')
+      'if (status == CAE_OK && flats)\n        take_over(trainer, flats, &found);\n    status = cae__group_agree(trainer, status);\n    if (0)', 'group_trouble')
 fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
-      'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group')
+      'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group_trouble')
 fault('group-broken', 'training/group.c', 'a group that is lost is asked again', 'g->broken = true;',
-      'g->broken = false;', 'group')
+      'g->broken = false;', 'group_trouble')
 fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed',
       "if (!is_row(g->table + rank * count, count) ||\n            g->table[rank * count] != 1.0f)",
-      'if (!is_row(g->table + rank * count, 0))', 'group')
+      'if (!is_row(g->table + rank * count, 0))', 'group_trouble')
 fault('group-stop', 'training/trainer.c', 'a request to stop is kept for ever',
       'atomic_store(&trainer->stop_requested, false);', ';', 'group')
 fault('group-parity', 'training/group.c', 'the last byte of an odd file is lost', 'size / 2 + size % 2', 'size / 2', 'group')
 fault('group-place', 'training/group.c', "another rank's place is looked at wherever it is", 'if (said > (uint64_t)limit)',
-      'if (limit < 0)', 'group')
+      'if (limit < 0)', 'group_partner')
 fault('group-size', 'training/group.c', "rank 0 believes others about its file's size", 'if (giver && bytes != *size)',
-      'if (giver && bytes < *size)', 'group')
+      'if (giver && bytes < *size)', 'group_partner')
 fault('identity-unheard', 'training/identity.c', 'a group goes on after an update that nobody could compare',
-      'is not known */\n        trainer->group.broken = true;', 'is not known */\n        trainer->group.broken = false;', 'group')
-fault('identity-last', 'training/identity.c', 'the last image is not looked at', 'last = d->count - 1, gaps', 'last = d->count - 2, gaps', 'group')
+      'is not known */\n        trainer->group.broken = true;', 'is not known */\n        trainer->group.broken = false;', 'group_partner')
+fault('identity-last', 'training/identity.c', 'the last image is not looked at', 'last = d->count - 1, gaps', 'last = d->count - 2, gaps', 'group_trouble')
 fault('identity-drift', 'training/trainer.c', 'ranks that drift apart go on',
       'if (status == CAE_OK && trainer->group.joined && trainer->progress.epoch_done)',
-      'if (status != CAE_OK && trainer->group.joined && trainer->progress.epoch_done)', 'group')
+      'if (status != CAE_OK && trainer->group.joined && trainer->progress.epoch_done)', 'group_trouble')
 fault('trainer-clip', 'training/trainer.c', 'short gradients are clipped, too',
       'if (most == 0.0 || factor >= 1.0)', 'if (most == 0.0)', 'trainer')
 fault('trainer-last-batch', 'training/trainer.c', "the last batch's mean is over a full one",
@@ -294,15 +294,15 @@ fault('average-undo', 'training/trainer.c', 'a harmful update stays in the avera
       'cae__average_exchange(trainer);\n    trainer->now = trainer->before;',
       'trainer->now = trainer->before;', 'average')
 fault('epoch-end-undo', 'training/trainer.c', "a step that failed at an epoch's end stays taken",
-      'if (status != CAE_OK) /* a call that fails leaves all as it was */\n            take_back(trainer);', ';', 'group')
+      'if (status != CAE_OK) /* a call that fails leaves all as it was */\n            take_back(trainer);', ';', 'group_trouble')
 fault('epoch-stop', 'training/trainer.c', "a callback's own step hides a request to stop",
       'taken.stop || trainer->progress.stop', 'trainer->progress.stop', 'trainer')
 fault('checkpoint-below-zero', 'training/checkpoint.c', 'losses below 0 by rounding cannot be resumed',
       'cae__is_not_negative(fabs(loss_sum))', 'cae__is_not_negative(loss_sum)', 'boundaries')
 fault('group-epoch', 'training/identity.c', 'ranks in other epochs are not noticed',
-      '(uint64_t)trainer->now.epoch,', '0,', 'group')
+      '(uint64_t)trainer->now.epoch,', '0,', 'group_trouble')
 fault('group-reduction', 'training/group.c', 'an unknown reduction is not told to the others',
-      'return tell(trainer, &o, status);', 'return status;', 'group')
+      'return tell(trainer, &o, status);', 'return status;', 'group_trouble')
 fault('checkpoint-average', 'training/checkpoint.c', 'the average in a file is not taken over',
       'memcpy(trainer->average, flats +', 'memcpy(flats, flats +', 'average')
 fault('checkpoint-averaged', 'training/checkpoint.c', 'a trainer that averages goes on without an average',
@@ -557,23 +557,23 @@ fault('odd-bad-unread', 'training/trainer.c', 'a bad image that cannot be read i
 fault('odd-hash-unread', 'training/identity.c', 'images that cannot be read are compared as what was there before',
       'if (read)', 'if (read || samples)', 'pieces')
 fault('odd-row-whole', 'training/group.c', "halves in others' rows are rounded",
-      '&& row[i] == (float)(uint32_t)row[i]', '', 'group')
+      '&& row[i] == (float)(uint32_t)row[i]', '', 'group_partner')
 fault('odd-row-present', 'training/group.c', 'a row may be there twice',
-      '||\n            g->table[rank * count] != 1.0f)', ')', 'group')
+      '||\n            g->table[rank * count] != 1.0f)', ')', 'group_partner')
 fault('odd-partner-text', 'training/identity.c', "others' texts may ring the bell",
-      'row[TEXT + i] >= 32.0f &&', 'row[TEXT + i] >= 1.0f &&', 'group')
+      'row[TEXT + i] >= 32.0f &&', 'row[TEXT + i] >= 1.0f &&', 'group_partner')
 fault('odd-partner-length', 'training/identity.c', "others' texts are as long as they say",
-      'row[LENGTH] < MOST_TEXT ? (size_t)row[LENGTH] : MOST_TEXT', '(size_t)row[LENGTH]', 'group')
+      'row[LENGTH] < MOST_TEXT ? (size_t)row[LENGTH] : MOST_TEXT', '(size_t)row[LENGTH]', 'group_partner')
 fault('odd-partner-count', 'training/group.c', 'any sum is a number of ranks',
-      'return sum >= 0.0f && sum <= (float)(1 << 24) ? (uint32_t)sum : 0;', 'return (uint32_t)(int64_t)sum;', 'group')
+      'return sum >= 0.0f && sum <= (float)(1 << 24) ? (uint32_t)sum : 0;', 'return (uint32_t)(int64_t)sum;', 'group_partner')
 fault('odd-partner-loss', 'training/group.c', 'a sum that is no loss is taken for one',
-      'if (!is_row(row, CAE__ROW_NUMBER))\n        return (double)NAN;', '', 'group')
+      'if (!is_row(row, CAE__ROW_NUMBER))\n        return (double)NAN;', '', 'group_partner')
 fault('odd-least', 'training/group.c', 'of two bad images the one of the highest rank is named',
-      'if (other >= 0 && (*least < 0 || other < *least))', 'if (other >= 0)', 'group')
+      'if (other >= 0 && (*least < 0 || other < *least))', 'if (other >= 0)', 'group_partner')
 fault('odd-look-again', 'base/file.c', 'a file that cannot be looked at again has not changed',
       'if (fstat(descriptor, &after) != 0)', 'if (fstat(descriptor, &after) != 0 && !memcpy(&after, before, sizeof after))', 'pieces')
 fault('odd-second-join', 'training/group.c', 'a text of another status',
-      'return cae__fail(trainer->handle.context, mine, "%s", text);', 'return mine;', 'group')
+      'return cae__fail(trainer->handle.context, mine, "%s", text);', 'return mine;', 'group_partner')
 fault('odd-ssim-window', 'training/trainer.c', 'one side may be smaller than the window',
       'dataset->height < CAE__SSIM_TAPS || dataset->width', 'dataset->height < CAE__SSIM_TAPS && dataset->width', 'trainer')
 fault('odd-ssim-weight', 'training/trainer.c', 'a weight below 0 is one',

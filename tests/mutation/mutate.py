@@ -39,8 +39,8 @@ WORK = os.path.join(ROOT, 'build', 'mutation')
 # In the order of what they cost; those of the suites api and unit that are not listed come before the
 # last three.
 TESTS = ['handles', 'describe', 'onnx', 'pool', 'random', 'preset', 'ssim_loss', 'average', 'system', 'pieces', 'images', 'optimizer',
-         'metrics', 'json', 'boundaries', 'residual', 'visit', 'spec_model', 'scorer', 'arrays', 'folder', 'group', 'checkpoint',
-         'trainer', 'trouble', 'dataset', 'stream',
+         'metrics', 'json', 'boundaries', 'residual', 'visit', 'spec_model', 'scorer', 'arrays', 'folder', 'group', 'group_partner',
+         'group_trouble', 'checkpoint', 'trainer', 'trouble', 'dataset', 'stream',
          'context', 'files', 'noise', 'oom',
          'gemm', 'parity', 'engines', 'layers']
 LONG = {'parity', 'engines'}                # which CAE_TEST_QUICK shortens
