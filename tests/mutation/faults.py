@@ -241,7 +241,7 @@ fault('group-resume', 'training/checkpoint.c', 'a resume that fails elsewhere is
       'status = cae__group_agree(trainer, status);\n    if (status == CAE_OK && flats)',
       'if (status == CAE_OK && flats)\n        take_over(trainer, flats, &found);\n    status = cae__group_agree(trainer, status);\n    if (0)', 'group_trouble')
 fault('group-failed', 'training/group.c', "another's failure is not heard", 'if (mine != CAE_OK || flags[FAILED] == 0.0f)',
-      'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group_trouble')
+      'if (mine != CAE_OK || flags[FAILED] <= 1.0f)', 'group')
 fault('group-broken', 'training/group.c', 'a group that is lost is asked again', 'g->broken = true;',
       'g->broken = false;', 'group_trouble')
 fault('group-rows', 'training/group.c', 'two ranks of one number are not noticed',
