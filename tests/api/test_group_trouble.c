@@ -183,6 +183,7 @@ START_TEST(an_unknown_reduction_on_one_rank_is_heard_of_on_all)
     struct group g;
 
     group_init(&g, 3, &usual, 0);
+    g.ranks.patience = 5;
     ranks_run(&g.ranks, join_with_an_unknown_reduction_on_rank_1, &g);
     all_failed(&g, 1, CAE_ERR_OPTIONS, "rank 1 failed");
     ck_assert_ptr_nonnull(strstr(g.member[1].text, "reduction is 2"));
