@@ -1186,12 +1186,18 @@ def _():
             '--out', 'm.safetensors', '--quiet', *TINY)
 
 
+def signals_are_heard():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): # whoever runs this may have some ignored
+        signal.signal(number, signal.SIG_DFL)
+
+
 @check('Ctrl-C saves the model as it is')
 def _():
     images('data.npy', 200, 32)
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         child = subprocess.Popen([CAE, 'train', '--data', 'data.npy', '--epochs', '100000', '--out',
-                                  'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                  'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 preexec_fn=signals_are_heard)
         line = child.stderr.readline() # the first epoch is done
         child.send_signal(number)
         if number == signal.SIGHUP: # from the terminal, and then from the shell
@@ -1210,7 +1216,8 @@ def _():
     record = bytes(i % 10 for i in range(3073))
     put('cifar/data_batch_1.bin', record * 40), put('cifar/test_batch.bin', record * 400)
     child = subprocess.Popen([CAE, 'train', '--data', 'cifar', '--memory', '1', '--epochs', '100000', '--out',
-                              'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                              'm.safetensors'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             preexec_fn=signals_are_heard)
     child.stderr.readline()
     put('cifar/test_batch.bin', b'')
     child.send_signal(signal.SIGTERM)
