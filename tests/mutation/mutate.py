@@ -5,7 +5,7 @@ runs the tests until one fails.
   mutate.py                 plant every fault of faults.py; exit 1 when one survives
   mutate.py --list          name and describe them
   mutate.py --check         only see that each still applies to the sources (quick; part of the suite)
-  mutate.py --only WORD     those whose name or file contains WORD
+  mutate.py --only WORD     those whose name or file contains WORD, or one of WORD,WORD...
   mutate.py --random N      N faults more, made by simple rules at places chosen by --seed S
   mutate.py --jobs J        J copies side by side (default 1), numbered from --copy C on (default 0)
 
@@ -378,7 +378,8 @@ def main():
         faults = random_faults(options.random, options.seed, options.only)
         jobs = [(fault, fault.mutant) for fault in faults]
     else:
-        faults = [f for f in FAULTS if options.only in f.name or options.only in f.file]
+        faults = [f for f in FAULTS
+                  if any(word in f.name or word in f.file for word in options.only.split(','))]
         jobs = [(f, planted(read(os.path.join(ROOT, f.file)), f)) for f in faults]
     if options.list:
         for fault in faults:
