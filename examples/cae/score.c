@@ -343,8 +343,8 @@ static bool maps_spare(const struct call *call, const char *picture)
         const size_t length = strlen(name);
         char *map;
         bool same;
-        if (strncmp(base_name(picture), name, length) ||
-            strcmp(base_name(picture) + length, ".map.png"))
+        if (strncmp(base_name(picture), name, length) != 0 ||
+            strcmp(base_name(picture) + length, ".map.png") != 0)
             continue;
         map = map_path(call->settings.map, call->files[i]);
         same = !map || same_file(picture, map);

@@ -138,7 +138,7 @@ void message_as_rank(int rank)
 
 void message_release(void)
 {
-    fwrite(kept.text, 1, kept.size, stderr); /* at once: other ranks write there, too */
+    (void)fwrite(kept.text, 1, kept.size, stderr); /* at once: other ranks write there, too */
     message_drop();
 }
 

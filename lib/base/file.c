@@ -42,6 +42,7 @@ static cae_status list(DIR *directory, const cae_context *context, const char *p
 {
     for (;;) {
         errno = 0;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has this directory's stream */
         const struct dirent *entry = readdir(directory);
         if (!entry)
             return errno == 0 ? CAE_OK

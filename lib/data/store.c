@@ -84,6 +84,7 @@ void cae__store_destroy(struct cae__store *store, const cae_context *context)
     if (!store)
         return;
     for (int64_t i = 0; i < store->volume_count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): counted once they are there */
         cae__file_close(store->volumes[i].file);
         cae__free(context, store->volumes[i].path);
     }
@@ -175,7 +176,7 @@ cae_status cae__store_explain(const cae_context *context, const struct cae__stor
 {
     const struct extent *extent = find(store, image);
     const char *path = extent->volume->path;
-    unsigned char label;
+    unsigned char label = 0;
     const int32_t error = try_again(&label, store, extent, image);
     char what[64];
     if (error == BAD_LABEL)

@@ -198,12 +198,12 @@ static cae_status read_descr(struct element *element, const cae_context *context
                  {"u2", {CAE_TYPE_U16, 2, false}},
                  {"f4", {CAE_TYPE_F32, 4, false}},
                  {"f8", {CAE_TYPE_F32, 8, false}}};
-    const char order = *descr != '\0' && strchr("<>=|", *descr) ? *descr : '=';
-    const char *name = descr + (order == *descr);
+    const bool has_order = *descr != '\0' && strchr("<>=|", *descr);
+    const char *name = descr + has_order;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(name, known[i].text) == 0) {
             *element = known[i].is;
-            element->swapped = element->size > 1 && order == (is_little() ? '>' : '<');
+            element->swapped = element->size > 1 && *descr == (is_little() ? '>' : '<');
             return CAE_OK;
         }
     return cae__fail(context, CAE_ERR_FORMAT,

@@ -154,8 +154,8 @@ static void begin_reading(struct coder *coder)
 /* Colours and alpha from palettes, 8 or 16 bits, and memory for them. */
 static void settle_format(struct coder *coder)
 {
-    const png_structp png = coder->png;
-    const png_infop info = coder->info;
+    png_struct *png = coder->png;
+    png_info *info = coder->info;
     const int bits = png_get_bit_depth(png, info);
     const int64_t most = cae__png_most(bits * png_get_channels(png, info));
     png_set_expand(png);

@@ -26,7 +26,8 @@ static void name_of(char name[MPI_MAX_LIBRARY_VERSION_STRING])
     name[length] = '\0';
     name[strcspn(name, ",\n")] = '\0';
     for (char *c = name; *c; c++)
-        *c = *c == '\t' ? ' ' : *c;
+        if (*c == '\t')
+            *c = ' ';
 }
 
 size_t cae_mpi_build_info(char *text, size_t capacity)

@@ -193,7 +193,7 @@ static const char *build_of(char *text, const float *row)
 {
     const size_t length = row[LENGTH] < MOST_TEXT ? (size_t)row[LENGTH] : MOST_TEXT;
     for (size_t i = 0; i < length; i++) /* others' bytes: nothing that a terminal would obey */
-        text[i] = row[TEXT + i] >= 32.0f && row[TEXT + i] < 127.0f ? (char)row[TEXT + i] : '?';
+        text[i] = (char)(row[TEXT + i] >= 32.0f && row[TEXT + i] < 127.0f ? (int)row[TEXT + i] : '?');
     text[length] = '\0';
     return text;
 }
@@ -221,7 +221,7 @@ cae_status cae__identity_compare(const cae_trainer *trainer)
         for (int rank = 1; rank < trainer->group.options.ranks; rank++) {
             const float *other = first + (size_t)rank * CAE__IDENTITY;
             const size_t at = NUMBERS + (size_t)number * CAE__ROW_NUMBER;
-            if (memcmp(first + at, other + at, CAE__ROW_NUMBER * sizeof *first) != 0)
+            if (cae__row_get(first + at) != cae__row_get(other + at))
                 return differs(trainer, rank, number, first, other);
         }
     return CAE_OK;
@@ -238,8 +238,7 @@ cae_status cae__identity_of_parameters(cae_trainer *trainer)
         return status;
     }
     for (int rank = 1; rank < trainer->group.options.ranks; rank++)
-        if (memcmp(table + 1, table + (size_t)rank * (1 + CAE__ROW_NUMBER) + 1,
-                   CAE__ROW_NUMBER * sizeof *table) != 0) {
+        if (cae__row_get(table + (size_t)rank * (1 + CAE__ROW_NUMBER) + 1) != cae__row_get(table + 1)) {
             trainer->group.broken = true;
             return cae__fail(trainer->handle.context, CAE_ERR_PEER,
                              "after epoch %" PRId64 " rank %d has other parameters than rank 0",

@@ -91,7 +91,7 @@ struct network {
 
 static struct network network_of(int32_t preset)
 {
-#define LAYERS(table) table, sizeof table / sizeof table[0]
+#define LAYERS(table) (table), sizeof(table) / sizeof(table)[0]
     switch (preset) {
     case CAE_PRESET_RESIDUAL: return (struct network){LAYERS(reference), 2, true, true, HE, 0};
     case CAE_PRESET_QUALITY: return (struct network){LAYERS(quality), 3, true, true, PT, 0};

@@ -231,7 +231,8 @@ START_TEST(jpeg_stays_close)
         struct bytes file;
 
         for (size_t i = 0; i < n; i++) { /* waves, and an edge from red to blue */
-            const double x = (double)(i / (size_t)channels % 56), y = (double)(i / (size_t)channels / 56);
+            const size_t pixel = i / (size_t)channels, row = pixel / 56;
+            const double x = (double)(pixel % 56), y = (double)row;
             const double edge = x < 28 ? i % 3 == 0 : i % 3 == 2;
             a[i] = (unsigned char)(y < 24 || channels == 1 ? 128 + 100 * sin(x / 6) * cos(y / 5)
                                                            : 40 + 160 * edge);

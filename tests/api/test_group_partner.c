@@ -187,7 +187,7 @@ static void be_loud(float *values, size_t count)
 
     row[1] = 65535;
     row[2] = 7, row[3] = 'x', row[4] = 200, row[5] = 127, row[6] = 27, row[7] = 32, row[8] = 126;
-    row[162] = row[162] == 0; /* the hash of it */
+    row[162] = row[162] == 0 ? 1.0f : 0.0f; /* the hash of it */
 }
 
 static const struct {

@@ -542,7 +542,7 @@ static cae_status call_join(struct machine *m)
     const cae_status status = cae_trainer_join(trainer, &o);
     if (trainer)
         fuzz_check_status(m->context, status);
-    if (status == CAE_OK && o.ranks > 1) {
+    if (trainer && status == CAE_OK && o.ranks > 1) {
         m->changes = true;
         if (afford(m, fuzz_work(trainer->model, CAE_PART_WHOLE, trainer->dataset->height,
                                 trainer->dataset->width) * 3.0 * (double)trainer->options.batch)) {

@@ -21,7 +21,7 @@ static cae_status call_preset(struct machine *m)
     CHECK((cae_preset_name(preset) != NULL) == (preset >= 0 && preset <= CAE_PRESET_COMPRESS));
     const cae_status status = cae_spec_add_preset(spec, preset, channels, latent);
     if (status == CAE_OK)
-        CHECK(before == 0 && spec->count > 0 && cae_preset_name(preset));
+        CHECK(spec && before == 0 && spec->count > 0 && cae_preset_name(preset));
     else
         CHECK(!spec || spec->count == before);
     return status;

@@ -87,7 +87,7 @@ static void take(struct machine *m, struct pair *p, const char *path)
     }
     if (p->file.size == 1 << 16) /* not to be kept */
         fuzz_bytes_free(&p->file);
-    if (p->file.size) {
+    if (path && p->file.size) {
         p->open = open(path, O_RDWR | O_CLOEXEC);
         CHECK(p->open > 0);
     }

@@ -10,6 +10,7 @@
 #include <cae/cae.h>
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,20 +39,22 @@ static unsigned char *draw(cae_context *context)
 {
     static float pixels[LENGTH];
     unsigned char *records = malloc((size_t)IMAGES * RECORD);
-    cae_dataset *dataset;
+    cae_dataset *dataset = NULL;
+    bool good = records && !cae_dataset_create_dead_leaves(&dataset, context, IMAGES, 3, SIDE, SIDE, 1, NULL);
 
-    if (!records || cae_dataset_create_dead_leaves(&dataset, context, IMAGES, 3, SIDE, SIDE, 1, NULL))
-        return NULL;
-    for (int i = 0; i < IMAGES; i++) {
+    for (int i = 0; good && i < IMAGES; i++) {
         unsigned char *record = records + (size_t)i * RECORD;
 
-        if (cae_dataset_get(pixels, LENGTH, dataset, i))
-            return NULL;
+        good = !cae_dataset_get(pixels, LENGTH, dataset, i);
         record[0] = (unsigned char)(i % 10);
         for (int k = 0; k < LENGTH; k++)
             record[1 + k] = (unsigned char)((pixels[k] + 1.0f) * 127.5f + 0.5f);
     }
     cae_dataset_destroy(dataset);
+    if (!good) {
+        free(records);
+        return NULL;
+    }
     return records;
 }
 

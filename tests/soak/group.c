@@ -76,7 +76,7 @@ static int32_t meet(void *user, float *values, size_t count)
     pthread_cond_broadcast(&m->changed);
     while (m->sum == sum && !m->broken)
         pthread_cond_wait(&m->changed, &m->lock);
-    const bool done = m->sum != sum; /* even if another one has left since */
+    const bool done = copy && m->sum != sum; /* even if another one has left since */
     if (done)
         memcpy(values, copy, count * sizeof *copy);
     pthread_mutex_unlock(&m->lock);

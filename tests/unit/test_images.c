@@ -401,7 +401,7 @@ END_TEST
 
 #define START "\xff\xd8\xff\xe0\0\4\1\2"    /* a start, and a segment */
 #define FRAME "\xff\xc0\0\x0b\x08\0\5\0\x09" /* 5 x 9 */
-#define LOOK(text) text, sizeof text - 1
+#define LOOK(text) (text), sizeof(text) - 1
 
 static const struct {
     const char *data;

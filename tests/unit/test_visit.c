@@ -77,7 +77,7 @@ static void check_lanes(const struct images *images, int lanes, int used, int fi
     const size_t length = (size_t)(images->c * images->h * images->w), all = length * (size_t)lanes;
     float *out = guarded_floats(all);
     int64_t chosen[8];
-    int ways[8];
+    int ways[8] = {0};
 
     for (int lane = 0; lane < used; lane++) {
         chosen[lane] = (lane * 5 + first_way) % MOST_IMAGES;
