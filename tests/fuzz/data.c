@@ -448,8 +448,8 @@ static cae_status learner_make(struct learner *l, struct machine *m, const cae_d
                                const cae_trainer_options *o)
 {
     *l = (struct learner){.model = small(m, dataset)};
-    if (!l->model)
-        return CAE_ERR_MEMORY;
+    if (!l->model) /* images of many channels have none */
+        return fuzz_heap.refused ? CAE_ERR_MEMORY : CAE_ERR_SHAPE;
     cae_status status = cae_optimizer_create(&l->optimizer, l->model, NULL);
     if (status == CAE_OK)
         status = cae_trainer_create(&l->trainer, l->model, l->optimizer, dataset, o);
