@@ -42,6 +42,25 @@ static inline struct bytes array_bytes(const cae_context *context, const cae_arr
     return bytes;
 }
 
+static inline cae_array *read_bytes(cae_context *context, struct bytes file, const char *what)
+{
+    cae_array *array = NULL;
+
+    if (cae_array_read_memory(&array, context, file.data, file.size) != CAE_OK)
+        ck_abort_msg("%s: %s", what, cae_context_error(context));
+    return array;
+}
+
+/* Reading fails, by that status and a text with `part`, and makes nothing. */
+static inline void check_refused(cae_context *context, struct bytes file, cae_status status, const char *part)
+{
+    cae_array *array = (void *)&status;
+
+    assert_fails(context, status, cae_array_read_memory(&array, context, file.data, file.size));
+    assert_says(context, part);
+    ck_assert_ptr_null(array);
+}
+
 static inline void assert_same_arrays(cae_array *a, cae_array *b, const char *what)
 {
     int64_t x[CAE_MOST_RANK], y[CAE_MOST_RANK];

@@ -50,23 +50,6 @@ static struct bytes kind(const char *name)
     return file_bytes(path);
 }
 
-static cae_array *read_bytes(struct bytes file, const char *what)
-{
-    cae_array *array = NULL;
-
-    if (cae_array_read_memory(&array, context, file.data, file.size) != CAE_OK)
-        ck_abort_msg("%s: %s", what, cae_context_error(context));
-    return array;
-}
-
-static void check_refused(struct bytes file, cae_status status, const char *part)
-{
-    cae_array *array = (void *)&heap;
-
-    fails_saying(status, part, cae_array_read_memory(&array, context, file.data, file.size));
-    ck_assert_ptr_null(array);
-}
-
 /* `file` with `more` put in at `at`; frees the file. */
 static struct bytes with(struct bytes file, size_t at, const void *more, size_t size)
 {
@@ -152,11 +135,11 @@ static void check_orientation(struct bytes file, int orientation, const char *wh
 {
     char name[32];
     struct bytes like;
-    cae_array *found = read_bytes(file, what), *expected;
+    cae_array *found = read_bytes(context, file, what), *expected;
 
     snprintf(name, sizeof name, "turned%d.jpg", orientation);
     like = kind(name);
-    expected = read_bytes(like, name);
+    expected = read_bytes(context, like, name);
     assert_same_arrays(found, expected, what);
     cae_array_destroy(found);
     cae_array_destroy(expected);
@@ -243,7 +226,7 @@ START_TEST(warnings_that_are_none)
 {
     static const unsigned char adobe[] = {0xff, 0xee, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 7};
     struct bytes plain = kind("plain.jpg"), file, cut;
-    cae_array *expected = read_bytes(plain, "plain.jpg"), *found;
+    cae_array *expected = read_bytes(context, plain, "plain.jpg"), *found;
 
     for (int i = 0; i < 3; i++) {
         file = kind("plain.jpg");
@@ -257,13 +240,13 @@ START_TEST(warnings_that_are_none)
             file.size -= 18;
             file = with(file, 2, adobe, sizeof adobe);
         }
-        found = read_bytes(file, i == 0 ? "bytes between" : i == 1 ? "JFIF 2" : "Adobe 7");
+        found = read_bytes(context, file, i == 0 ? "bytes between" : i == 1 ? "JFIF 2" : "Adobe 7");
         assert_same_arrays(found, expected, "a warning that is none");
         cae_array_destroy(found);
         bytes_free(&file);
     }
     cut = (struct bytes){plain.data, plain.size - 2}; /* no end */
-    check_refused(cut, CAE_ERR_FORMAT, "JPEG: ");
+    check_refused(context, cut, CAE_ERR_FORMAT, "JPEG: ");
     bytes_free(&plain);
     cae_array_destroy(expected);
 }
@@ -303,9 +286,9 @@ START_TEST(scans_without_end)
         cae_array *array;
 
         if (count > 100) {
-            check_refused(file, CAE_ERR_FORMAT, "JPEG: more than 100 scans");
+            check_refused(context, file, CAE_ERR_FORMAT, "JPEG: more than 100 scans");
         } else {
-            array = read_bytes(file, "scans");
+            array = read_bytes(context, file, "scans");
             ck_assert_uint_eq(cae_array_bytes(array), 64);
             for (int i = 0; i < 64; i++)
                 ck_assert_int_eq(((unsigned char *)cae_array_data(array))[i], 128);
@@ -576,16 +559,16 @@ START_TEST(headers_by_hand)
     struct bytes file = npy(headers[_i].header, "123456", 6);
 
     if (headers[_i].part) {
-        check_refused(file, CAE_ERR_FORMAT, headers[_i].part);
+        check_refused(context, file, CAE_ERR_FORMAT, headers[_i].part);
     } else {
-        cae_array *array = read_bytes(file, headers[_i].header);
+        cae_array *array = read_bytes(context, file, headers[_i].header);
 
         ck_assert_uint_eq(cae_array_bytes(array), 6);
         ck_assert_mem_eq(cae_array_data(array), "123456", 6);
         cae_array_destroy(array);
     }
     file.data[6] = 0;
-    check_refused(file, CAE_ERR_FORMAT, "version 0.0");
+    check_refused(context, file, CAE_ERR_FORMAT, "version 0.0");
     bytes_free(&file);
 }
 END_TEST
