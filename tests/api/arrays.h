@@ -52,7 +52,7 @@ static inline cae_array *read_bytes(cae_context *context, struct bytes file, con
 }
 
 /* Reading fails, by that status and a text with `part`, and makes nothing. */
-static inline void check_refused(cae_context *context, struct bytes file, cae_status status, const char *part)
+static inline void check_array_refused(cae_context *context, struct bytes file, cae_status status, const char *part)
 {
     cae_array *array = (void *)&status;
 

@@ -301,7 +301,7 @@ START_TEST(first_bytes_say_what_a_file_is)
     cae_array_destroy(again);
     for (size_t size = 0; size < 8; size++) { /* of which none is a file */
         struct bytes cut = {file.data, size};
-        check_refused(context, cut, CAE_ERR_FORMAT, size < 6 ? "neither .npy nor PNG nor JPEG" : "");
+        check_array_refused(context, cut, CAE_ERR_FORMAT, size < 6 ? "neither .npy nor PNG nor JPEG" : "");
     }
     bytes_free(&file);
     cae_array_destroy(image);
@@ -527,7 +527,7 @@ START_TEST(headers_that_are_not)
 {
     struct bytes file = npy(1, bad_headers[_i].header, strlen(bad_headers[_i].header), "123456", 6);
 
-    check_refused(context, file, CAE_ERR_FORMAT, bad_headers[_i].part);
+    check_array_refused(context, file, CAE_ERR_FORMAT, bad_headers[_i].part);
     bytes_free(&file);
 }
 END_TEST
@@ -551,18 +551,18 @@ START_TEST(headers_of_any_version)
         cae_array_destroy(array);
         for (size_t size = 6; size < file.size; size++) {
             struct bytes cut = {file.data, size};
-            check_refused(context, cut, CAE_ERR_FORMAT, size < 10                ? "ends after"
+            check_array_refused(context, cut, CAE_ERR_FORMAT, size < 10                ? "ends after"
                                                : size < file.size - 6 ? "ends in its header"
                                                                       : "6 numbers take 6 bytes");
         }
         file.data[6] = 4;
-        check_refused(context, file, CAE_ERR_FORMAT, "version 4.0");
+        check_array_refused(context, file, CAE_ERR_FORMAT, "version 4.0");
         file.data[6] = (unsigned char)major, file.data[7] = 1;
-        check_refused(context, file, CAE_ERR_FORMAT, "version");
+        check_array_refused(context, file, CAE_ERR_FORMAT, "version");
         bytes_free(&file);
     }
     struct bytes file = npy(2, good_headers[_i], 65537, "123456", 6);
-    check_refused(context, file, CAE_ERR_FORMAT, "65537 bytes");
+    check_array_refused(context, file, CAE_ERR_FORMAT, "65537 bytes");
     bytes_free(&file);
 }
 END_TEST
@@ -619,7 +619,7 @@ START_TEST(images_that_are_cut_off)
 
         for (size_t size = 8; size < file.size; size++) {
             struct bytes cut = {file.data, size};
-            check_refused(context, cut, CAE_ERR_FORMAT, i < 3 ? "JPEG: " : "PNG: ");
+            check_array_refused(context, cut, CAE_ERR_FORMAT, i < 3 ? "JPEG: " : "PNG: ");
         }
         bytes_free(&file);
     }
@@ -680,19 +680,19 @@ START_TEST(images_larger_than_their_files)
         put(png.data + 16, sides[i][1], 4);
         put(png.data + 20, sides[i][0], 4);
         put(png.data + 29, crc_of(png.data + 12, 17), 4);
-        check_refused(context, png, CAE_ERR_FORMAT, i < 5 ? "268435456 pixels" : "can hold");
+        check_array_refused(context, png, CAE_ERR_FORMAT, i < 5 ? "268435456 pixels" : "can hold");
     }
     ck_assert_uint_lt(heap.largest, 1 << 17);
     for (size_t at = 2; HAVE_IMAGES && at + 8 < jpeg.size;) {
         if (jpeg.data[at + 1] == 0xc0) {
             put(jpeg.data + at + 5, 65000, 2);
             put(jpeg.data + at + 7, 65000, 2);
-            check_refused(context, jpeg, CAE_ERR_FORMAT, "268435456 pixels");
+            check_array_refused(context, jpeg, CAE_ERR_FORMAT, "268435456 pixels");
             put(jpeg.data + at + 5, 2000, 2);
             put(jpeg.data + at + 7, 2000, 2);
-            check_refused(context, jpeg, CAE_ERR_FORMAT, "can hold 512 pixels");
+            check_array_refused(context, jpeg, CAE_ERR_FORMAT, "can hold 512 pixels");
             put(jpeg.data + at + 5, 0, 2);
-            check_refused(context, jpeg, CAE_ERR_FORMAT, "JPEG");
+            check_array_refused(context, jpeg, CAE_ERR_FORMAT, "JPEG");
             break;
         }
         at += 2 + ((size_t)jpeg.data[at + 2] << 8 | jpeg.data[at + 3]);

@@ -246,7 +246,7 @@ START_TEST(warnings_that_are_none)
         bytes_free(&file);
     }
     cut = (struct bytes){plain.data, plain.size - 2}; /* no end */
-    check_refused(context, cut, CAE_ERR_FORMAT, "JPEG: ");
+    check_array_refused(context, cut, CAE_ERR_FORMAT, "JPEG: ");
     bytes_free(&plain);
     cae_array_destroy(expected);
 }
@@ -286,7 +286,7 @@ START_TEST(scans_without_end)
         cae_array *array;
 
         if (count > 100) {
-            check_refused(context, file, CAE_ERR_FORMAT, "JPEG: more than 100 scans");
+            check_array_refused(context, file, CAE_ERR_FORMAT, "JPEG: more than 100 scans");
         } else {
             array = read_bytes(context, file, "scans");
             ck_assert_uint_eq(cae_array_bytes(array), 64);
@@ -559,7 +559,7 @@ START_TEST(headers_by_hand)
     struct bytes file = npy(headers[_i].header, "123456", 6);
 
     if (headers[_i].part) {
-        check_refused(context, file, CAE_ERR_FORMAT, headers[_i].part);
+        check_array_refused(context, file, CAE_ERR_FORMAT, headers[_i].part);
     } else {
         cae_array *array = read_bytes(context, file, headers[_i].header);
 
@@ -568,7 +568,7 @@ START_TEST(headers_by_hand)
         cae_array_destroy(array);
     }
     file.data[6] = 0;
-    check_refused(context, file, CAE_ERR_FORMAT, "version 0.0");
+    check_array_refused(context, file, CAE_ERR_FORMAT, "version 0.0");
     bytes_free(&file);
 }
 END_TEST
