@@ -502,8 +502,8 @@ cae_status cae_dataset_open_cifar10(cae_dataset **out, cae_context *context,
  * [count][height][width][channels] when the options say CAE_LAYOUT_NHWC, or [count][height][width],
  * which is one channel. Bytes are scaled, floats taken to be in the range that the options name.
  * Read into memory once: what it takes is the file's size, of f8 too; or, where the options bound
- * that and it is more, kept open, which only bytes and this machine's float32 can be: CAE_ERR_FORMAT
- * for numbers that would have to be converted. The options' type and borrow are 0. */
+ * that and it is more, kept open, which only bytes and float32 can be: CAE_ERR_FORMAT for numbers
+ * that would have to be rounded. The options' type and borrow are 0. */
 cae_status cae_dataset_open_npy(cae_dataset **out, cae_context *context, const char *path,
                                 const cae_dataset_options *options);
 

@@ -105,6 +105,11 @@ void cae__free(const cae_context *context, void *block);
 /* False when the product does not fit. */
 bool cae__multiply(size_t *product, size_t a, size_t b);
 
+/* Whether a number's low byte comes first on this machine; and `count` numbers of `size` bytes, turned
+ * from the other order into this one, or back. */
+bool cae__is_little_endian(void);
+void cae__swap_bytes(void *numbers, size_t count, size_t size);
+
 /* --- Arithmetic: not in the host's floating-point environment ------------------------------------
  *
  * Whatever computes does so between these two, and calls nothing of the host there: no allocator,

@@ -1,4 +1,4 @@
-/* memory.c - aligned blocks from the context's allocator, and checked arithmetic. */
+/* memory.c - aligned blocks from the context's allocator, checked arithmetic, and the order of bytes. */
 #include "base.h"
 
 #include <string.h>
@@ -12,6 +12,25 @@ bool cae__multiply(size_t *product, size_t a, size_t b)
         return false;
     *product = a * b;
     return true;
+}
+
+bool cae__is_little_endian(void)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+    memcpy(&first, &one, 1);
+    return first == 1;
+}
+
+void cae__swap_bytes(void *numbers, size_t count, size_t size)
+{
+    unsigned char *number = numbers;
+    for (size_t n = 0; n < count; n++, number += size)
+        for (size_t i = 0; i < size / 2; i++) {
+            const unsigned char byte = number[i];
+            number[i] = number[size - 1 - i];
+            number[size - 1 - i] = byte;
+        }
 }
 
 void *cae__alloc(const cae_context *context, size_t count, size_t size)

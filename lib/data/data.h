@@ -90,6 +90,8 @@ cae_status cae__store_add_file(struct cae__store *store, const cae_context *cont
                                cae__opened file, const char *path);
 /* Images `first` and up begin at an offset of the file just added. */
 void cae__store_add_images(struct cae__store *store, int64_t first, int64_t offset);
+/* Its images are floats of the other order of bytes. */
+void cae__store_swap_floats(struct cae__store *store);
 void cae__store_destroy(struct cae__store *store, const cae_context *context);
 /* What cae__dataset_room is for one image; the pixels of one, in it; and the rest. */
 size_t cae__store_room(const struct cae__store *store);

@@ -28,6 +28,7 @@ struct cae__store {
     int64_t extent_count;
     size_t image;           /* bytes of one */
     size_t label;           /* bytes before each: 0, or 1 that is below LABELS */
+    bool swapped;           /* floats of the other order of bytes */
     atomic_int slow;        /* times that it is worth announcing what comes */
 };
 
@@ -77,6 +78,11 @@ void cae__store_add_images(struct cae__store *store, int64_t first, int64_t offs
 {
     store->extents[store->extent_count++] =
         (struct extent){first, offset, &store->volumes[store->volume_count - 1]};
+}
+
+void cae__store_swap_floats(struct cae__store *store)
+{
+    store->swapped = true;
 }
 
 void cae__store_destroy(struct cae__store *store, const cae_context *context)
@@ -142,7 +148,11 @@ const unsigned char *cae__store_read(unsigned char *room, struct cae__store *sto
     int32_t error = 0;
     if (!cae__file_read_now(room, store->label + store->image, file, offset))
         error = wait_and_read(room, store, file, offset);
-    return error || (store->label && room[0] >= LABELS) ? NULL : room + store->label;
+    if (error || (store->label && room[0] >= LABELS))
+        return NULL;
+    if (store->swapped)
+        cae__swap_bytes(room, store->image / sizeof(float), sizeof(float));
+    return room + store->label;
 }
 
 void cae__store_announce(const struct cae__store *store, int64_t image)

@@ -66,9 +66,14 @@ bool cae__npy_is(const unsigned char *data, size_t size);
 cae_status cae__npy_read(struct cae__numbers *numbers, const cae_context *context,
                          const unsigned char *data, size_t size, unsigned char **block);
 /* All but `data`, by the first bytes of a file of `size`: CAE__NPY_HEAD of them, or all there are.
- * Where the numbers begin, and whether they are in the file as they would be in memory. */
+ * And where the numbers are, and how they differ from what they become. */
 #define CAE__NPY_HEAD (65536 + 12)
-cae_status cae__npy_look(struct cae__numbers *numbers, size_t *start, bool *as_it_is,
+struct cae__npy_place {
+    size_t start;  /* in the file */
+    bool swapped;  /* of the other order of bytes */
+    bool narrowed; /* they have more bytes there */
+};
+cae_status cae__npy_look(struct cae__numbers *numbers, struct cae__npy_place *place,
                          const cae_context *context, const unsigned char *head, size_t head_size,
                          uint64_t size);
 cae_status cae__npy_write(unsigned char **data, size_t *size, const cae_context *context,

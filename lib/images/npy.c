@@ -16,14 +16,6 @@ bool cae__npy_is(const unsigned char *data, size_t size)
     return size >= MAGIC_SIZE && memcmp(data, MAGIC, MAGIC_SIZE) == 0;
 }
 
-static bool is_little(void)
-{
-    const uint16_t one = 1;
-    unsigned char first;
-    memcpy(&first, &one, 1);
-    return first == 1;
-}
-
 /* --- The header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } ------------------ */
 
 struct header {
@@ -203,22 +195,13 @@ static cae_status read_descr(struct element *element, const cae_context *context
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(name, known[i].text) == 0) {
             *element = known[i].is;
-            element->swapped = element->size > 1 && *descr == (is_little() ? '>' : '<');
+            element->swapped =
+                element->size > 1 && *descr == (cae__is_little_endian() ? '>' : '<');
             return CAE_OK;
         }
     return cae__fail(context, CAE_ERR_FORMAT,
                      ".npy: numbers of type '%s', expected u1, u2, f4 or f8: "
                      "array.astype(numpy.float32)", descr);
-}
-
-static void swap_bytes(unsigned char *data, size_t count, size_t size)
-{
-    for (size_t n = 0; n < count; n++, data += size)
-        for (size_t i = 0; i < size / 2; i++) {
-            const unsigned char byte = data[i];
-            data[i] = data[size - 1 - i];
-            data[size - 1 - i] = byte;
-        }
 }
 
 /* In place: no float lies behind the double that it comes from. */
@@ -257,20 +240,23 @@ static cae_status check_header(struct cae__numbers *numbers, struct element *ele
     return CAE_OK;
 }
 
-cae_status cae__npy_look(struct cae__numbers *numbers, size_t *start, bool *as_it_is,
+cae_status cae__npy_look(struct cae__numbers *numbers, struct cae__npy_place *place,
                          const cae_context *context, const unsigned char *head, size_t head_size,
                          uint64_t size)
 {
     struct header header;
     struct element element;
-    cae_status status = read_header(&header, start, context, head, head_size);
-    if (status == CAE_OK && size - *start > SIZE_MAX)
+    cae_status status = read_header(&header, &place->start, context, head, head_size);
+    if (status == CAE_OK && size - place->start > SIZE_MAX)
         status = cae__fail(context, CAE_ERR_FORMAT, ".npy: the file is larger than memory can "
                            "address");
     if (status == CAE_OK)
-        status = check_header(numbers, &element, context, &header, (size_t)(size - *start));
-    if (status == CAE_OK)
-        *as_it_is = !element.swapped && element.size == cae__type_size(element.type);
+        status = check_header(numbers, &element, context, &header,
+                              (size_t)(size - place->start));
+    if (status == CAE_OK) {
+        place->swapped = element.swapped;
+        place->narrowed = element.size > cae__type_size(element.type);
+    }
     return status;
 }
 
@@ -297,7 +283,7 @@ cae_status cae__npy_read(struct cae__numbers *numbers, const cae_context *contex
         memcpy(numbers->data, data + start, size - start);
     }
     if (element.swapped)
-        swap_bytes(numbers->data, numbers->count, element.size);
+        cae__swap_bytes(numbers->data, numbers->count, element.size);
     if (element.size == sizeof(double))
         narrow(numbers->data, numbers->count);
     return CAE_OK;
@@ -337,8 +323,8 @@ cae_status cae__npy_write(unsigned char **data, size_t *size, const cae_context 
     memset(file + before + length, ' ', start - before - length - 1);
     file[start - 1] = '\n';
     memcpy(file + start, numbers->data, numbers->bytes);
-    if (!is_little())
-        swap_bytes(file + start, numbers->count, cae__type_size(numbers->type));
+    if (!cae__is_little_endian())
+        cae__swap_bytes(file + start, numbers->count, cae__type_size(numbers->type));
     *data = file;
     *size = start + numbers->bytes;
     return CAE_OK;

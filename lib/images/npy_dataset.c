@@ -54,8 +54,7 @@ struct source {
     cae__opened file;
     int64_t size;
     struct cae__numbers numbers; /* what the header says */
-    size_t start;
-    bool as_it_is;
+    struct cae__npy_place place;
 };
 
 static cae_status read_head(struct source *source, const cae_context *context, const char *path)
@@ -71,8 +70,8 @@ static cae_status read_head(struct source *source, const cae_context *context, c
     else if (!cae__npy_is(head, size))
         status = cae__fail(context, CAE_ERR_FORMAT, "not a .npy file");
     else
-        status = cae__npy_look(&source->numbers, &source->start, &source->as_it_is, context, head,
-                               size, (uint64_t)source->size);
+        status = cae__npy_look(&source->numbers, &source->place, context, head, size,
+                               (uint64_t)source->size);
     cae__free(context, head);
     return status;
 }
@@ -80,7 +79,7 @@ static cae_status read_head(struct source *source, const cae_context *context, c
 /* Bytes of numbers in the file, which is what they take in memory, too, whatever they become there. */
 static size_t bytes_in_file(const struct source *source)
 {
-    return (size_t)source->size - source->start;
+    return (size_t)source->size - source->place.start;
 }
 
 static cae_status shelve(cae_dataset **out, cae_context *context, struct source *source,
@@ -88,15 +87,17 @@ static cae_status shelve(cae_dataset **out, cae_context *context, struct source 
 {
     struct cae__store *store;
     const int64_t count = prototype->count;
-    if (!source->as_it_is)
+    if (source->place.narrowed)
         return cae__fail(context, CAE_ERR_FORMAT,
-                         "numbers that have to be converted cannot stay in the file, expected u1, or "
-                         "f4 of this machine: array.astype(numpy.float32), or memory for %zu bytes",
+                         "numbers that have to be rounded cannot stay in the file, expected u1 or f4: "
+                         "array.astype(numpy.float32), or memory for %zu bytes",
                          bytes_in_file(source));
     cae_status status = cae__store_create(&store, context, 1, 1,
                                           source->numbers.bytes / (size_t)count, 0);
     if (status != CAE_OK)
         return status;
+    if (source->place.swapped)
+        cae__store_swap_floats(store);
     const cae__opened file = source->file;
     source->file = CAE__NOT_OPENED; /* the store's */
     status = cae__store_add_file(store, context, file, path);
@@ -104,7 +105,7 @@ static cae_status shelve(cae_dataset **out, cae_context *context, struct source 
         cae__store_destroy(store, context);
         return status;
     }
-    cae__store_add_images(store, 0, (int64_t)source->start);
+    cae__store_add_images(store, 0, (int64_t)source->place.start);
     return cae__dataset_shelve(out, context, store, prototype);
 }
 

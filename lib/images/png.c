@@ -115,14 +115,6 @@ cae_status cae__images_check(const cae_context *context)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-static bool is_little(void)
-{
-    const uint16_t one = 1;
-    unsigned char first;
-    memcpy(&first, &one, 1);
-    return first == 1;
-}
-
 /* All that may be in a PNG and says nothing of its pixels: profiles, texts, times. */
 static void ignore_chunks(png_structp png)
 {
@@ -159,7 +151,7 @@ static void settle_format(struct coder *coder)
     const int bits = png_get_bit_depth(png, info);
     const int64_t most = cae__png_most(bits * png_get_channels(png, info));
     png_set_expand(png);
-    if (bits == 16 && is_little())
+    if (bits == 16 && cae__is_little_endian())
         png_set_swap(png);
 
     /* in the file's own kind of pixels, before libpng takes memory for rows of them */
@@ -230,7 +222,7 @@ static void write_image(struct coder *coder)
                  (png_uint_32)image->shape[0], bits, colours[image->shape[2]], PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(coder->png, coder->info);
-    if (bits == 16 && is_little())
+    if (bits == 16 && cae__is_little_endian())
         png_set_swap(coder->png);
     const unsigned char *row = image->data;
     for (int64_t y = 0; y < image->shape[0]; y++, row += pitch)

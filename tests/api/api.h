@@ -272,10 +272,10 @@ static inline void directory_teardown(void)
     nftw(test_directory, directory_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A path there, which stays valid; there is room for 64 of them in a program. */
+/* A path there, which stays valid; there is room for 128 of them in a program. */
 static inline const char *in_directory(const char *name)
 {
-    static char paths[64][256];
+    static char paths[128][256];
     char path[256];
 
     snprintf(path, sizeof path, "%s/%s", test_directory, name);

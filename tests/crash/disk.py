@@ -11,6 +11,7 @@ saying so. S: for how long readers and writers meet (default 1).
 import argparse
 import errno
 import fcntl
+import glob
 import os
 import re
 import resource
@@ -230,6 +231,23 @@ def as_nobody():
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
+
+
+def for_nobody(program):
+    """The program where everybody may run it: a checkout may lie in a directory of root's own."""
+    try:
+        if os.geteuid() != 0 or subprocess.run([program], env=ENV, preexec_fn=as_nobody, stdout=subprocess.DEVNULL,
+                                               stderr=subprocess.DEVNULL):
+            return program
+    except PermissionError:
+        pass
+    build, place = os.path.join(os.path.dirname(program), '..', '..'), os.path.join(scratch, 'build')
+    os.makedirs(os.path.join(place, 'tests', 'crash'))
+    os.makedirs(os.path.join(place, 'lib'))
+    for library in glob.glob(os.path.join(build, 'lib', 'libcae.so*')):
+        if os.path.isfile(library):
+            shutil.copy(library, os.path.join(place, 'lib'))
+    return shutil.copy(program, os.path.join(place, 'tests', 'crash'))
 
 
 def read_only_mount():
@@ -788,6 +806,7 @@ if __name__ == '__main__':
     if 'CAE_DISK_UNSHARED' not in os.environ:
         mounted = lambda directory, options: False  # nothing of it must be seen elsewhere
     try:
+        saver = for_nobody(saver)
         path = os.path.join(scratch, 'new')
         require(command(saver, 'save', path, 2).code == 0, 'cannot save')
         new = digest(path)

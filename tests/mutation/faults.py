@@ -485,7 +485,7 @@ fault('png-cut-off', 'images/png.c', 'a file may end behind its pixels',
 fault('png-expand', 'images/png.c', 'palettes stay what they are',
       'png_set_expand(png);', ';', 'arrays')
 fault('png-swap', 'images/png.c', '16 bits stay big-endian',
-      'if (bits == 16 && is_little())\n        png_set_swap(png);', ';', 'arrays')
+      'if (bits == 16 && cae__is_little_endian())\n        png_set_swap(png);', ';', 'arrays')
 fault('jpeg-warnings', 'images/jpeg.c', 'damage is only warned of',
       'if (level < 0 && code', 'if (level < -1 && code', 'arrays folder')
 fault('jpeg-orientation', 'images/jpeg.c', 'what lies on its left side is put on its right',
@@ -588,7 +588,7 @@ fault('stream-extent', 'data/store.c', "a file's first image is the last of the 
 fault('stream-offset', 'data/store.c', 'the label counts as a pixel of the image before',
       '(int64_t)(store->label + store->image)', '(int64_t)(store->image)', 'stream')
 fault('stream-label', 'data/store.c', 'labels are not looked at',
-      'return error || (store->label && room[0] >= LABELS) ? NULL', 'return error ? NULL', 'stream')
+      'if (error || (store->label && room[0] >= LABELS))', 'if (error)', 'stream')
 fault('stream-short', 'base/file_at.c', 'a file that ends is taken for zeros',
       'return got < 0 ? errno : CAE__FILE_ENDS;', 'return got < 0 ? errno : 0;', 'stream')
 fault('stream-slice', 'data/dataset.c', 'a slice of a slice begins where its parent does',
@@ -604,11 +604,13 @@ fault('stream-evaluate', 'training/evaluate.c', 'images that cannot be read are 
 fault('stream-part', 'training/evaluate.c', 'each part begins the sum anew',
       'status = run_part(e, context);', 'e->sum = (struct figures){0}, status = run_part(e, context);', 'stream')
 fault('stream-npy-start', 'images/npy_dataset.c', "numbers begin with the file's first byte",
-      'cae__store_add_images(store, 0, (int64_t)source->start);', 'cae__store_add_images(store, 0, 0);', 'stream')
-fault('stream-npy-swapped', 'images/npy_dataset.c', 'numbers that have to be converted stay in the file',
-      'if (!source->as_it_is)', 'if (0)', 'stream')
+      'cae__store_add_images(store, 0, (int64_t)source->place.start);', 'cae__store_add_images(store, 0, 0);', 'stream')
+fault('stream-npy-swapped', 'images/npy_dataset.c', 'numbers of the other order of bytes stay as they are',
+      'if (source->place.swapped)', 'if (0)', 'stream')
+fault('stream-npy-rounded', 'images/npy_dataset.c', 'numbers that have to be rounded stay in the file',
+      'if (source->place.narrowed)', 'if (0)', 'stream')
 fault('stream-npy-held', 'images/npy_dataset.c', 'doubles are counted as the floats that they become',
-      'return (size_t)source->size - source->start;', 'return source->numbers.bytes;', 'stream')
+      'return (size_t)source->size - source->place.start;', 'return source->numbers.bytes;', 'stream')
 fault('stream-standard', 'base/file_at.c', 'a file keeps the number of a standard descriptor',
       'move_from_standard(open_again(path, O_RDONLY | O_NONBLOCK));', 'open_again(path, O_RDONLY | O_NONBLOCK);',
       'stream')
