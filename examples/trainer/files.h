@@ -38,8 +38,8 @@ bool file_read(struct bytes *bytes, const char *path);
 
 /* The first thing a program does. A file that is opened must not get the number of a standard stream
  * that is closed: what is printed would go into it. Reading from what writes only, and the other way
- * round, fails. And when whoever reads has gone, that is a write that fails, and no end of a
- * training. */
+ * round, fails. And when whoever reads has gone, or a file gets longer than the process may make it
+ * (ulimit -f), that is a write that fails, and no end of a training. */
 bool streams_begin(void);
 
 /* Make a directory and its parents, and see that files can be made in it. */

@@ -297,7 +297,6 @@ def no_room(program):
     """Where the events cannot be written the checkpoint still is."""
     def limit():
         import resource
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
 
     done = subprocess.run([program, "--quiet", "--limit", "2000", "--batch", "2", "--epochs", "1",
