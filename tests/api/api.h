@@ -128,6 +128,13 @@ static inline void assert_says(const cae_context *context, const char *part)
         ck_abort_msg("the error text is \"%s\", without \"%s\"", cae_context_error(context), part);
 }
 
+/* A call of the test's `context` fails, and its text is about that: it was not there before. */
+#define fails_saying(status, part, call)                                                           \
+    do {                                                                                           \
+        assert_fails(context, status, call);                                                       \
+        assert_says(context, part);                                                                \
+    } while (0)
+
 /* --- Networks and images that are small and quick -------------------------------------------- */
 
 /* Conv 1->2 3x3 ReLU | ConvTranspose 2->1 3x3; 39 parameters, images of any size from 3x3. */

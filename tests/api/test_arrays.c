@@ -1,31 +1,11 @@
 /* test_arrays.c - numbers with a shape: their files in three formats, and the way to planes and back. */
 #include "arrays.h"
+#include "fixture.h"
 
 #include <dirent.h>
 #include <fenv.h>
 #include <math.h>
 #include <unistd.h>
-
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
-
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
 
 /* --- Handles --------------------------------------------------------------------------------- */
 

@@ -1,32 +1,12 @@
 /* test_dataset.c - images from memory, from CIFAR-10 directories and from the built-in generator. */
-#include "api.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
-
 #define fails(status, call) assert_fails(context, status, call)
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
 
 static cae_dataset_options options_of(int32_t type, int32_t layout, int32_t scale, int32_t borrow)
 {

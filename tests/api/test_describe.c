@@ -1,26 +1,5 @@
 /* test_describe.c - what a model says of itself: its layers, and the note that its files carry. */
-#include "api.h"
-
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
-
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
+#include "fixture.h"
 
 /* --- Layers ---------------------------------------------------------------------------------- */
 

@@ -1,21 +1,6 @@
 /* test_onnx.c - what is exported, read by a reader of its own. onnxruntime and PyTorch run the files in
  * tests/parity/onnx_parity.py, where there are any. */
-#include "api.h"
-
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
+#include "fixture.h"
 
 /* --- A reader of protobuf: messages are spans of bytes ------------------------------------------- */
 

@@ -1,33 +1,12 @@
 /* test_scorer.c - anomaly scores: against their definition in double precision, the same bits for any number
  * of threads, without an allocation a frame; thresholds against numpy's, kept in files and gone when the
  * parameters change. */
-#include "api.h"
+#include "fixture.h"
 
 #include <math.h>
 #include <pthread.h>
 
 #include "../ref/ref.h"
-
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
-
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
 
 static cae_scorer_options score_options(int32_t kind, int32_t smoothing)
 {

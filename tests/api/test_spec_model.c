@@ -1,34 +1,13 @@
 /* test_spec_model.c - describing a network, and the model made from it: its tensors, its shapes, and
  * running it. That the numbers are right is shown in tests/parity and tests/unit; here it is that
  * they do not depend on how the images come in. */
-#include "api.h"
+#include "fixture.h"
 
 #include <math.h>
 #include <pthread.h>
 
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
-
 #define fails(status, call) assert_fails(context, status, call)
 
-/* The text is about this call: it was not there before. */
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
 
 static cae_conv_options conv_options(void)
 {

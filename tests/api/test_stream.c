@@ -1,6 +1,7 @@
 /* test_stream.c - images that stay in files give what the same images in memory give, to the bit; and a
  * file that fails makes a status. Files of more images than are held, of any kind there is. */
 #include "arrays.h"
+#include "fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,27 +11,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "at the end of the test");
-}
-
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
 
 /* --- Sources ---------------------------------------------------------------------------------- */
 

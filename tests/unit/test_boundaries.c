@@ -1,6 +1,6 @@
 /* test_boundaries.c - the last value that is taken and the first that is not, and error paths that no
  * ordinary use comes to. */
-#include "../api/api.h"
+#include "../api/fixture.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,21 +12,6 @@
 #include "../../lib/formats/architecture.h"
 #include "../../lib/formats/model_file.h"
 #include "../../lib/random/random.h"
-
-static struct heap heap;
-static cae_context *context;
-
-static void setup(void)
-{
-    heap = (struct heap)HEAP;
-    context = heap_context(&heap, 1);
-}
-
-static void teardown(void)
-{
-    cae_context_destroy(context);
-    assert_balanced(&heap, "after a test");
-}
 
 /* --- The ground floor ------------------------------------------------------------------------------- */
 

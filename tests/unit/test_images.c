@@ -36,12 +36,6 @@ static void teardown(void)
     assert_balanced(&heap, "at the end of the test");
 }
 
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
-
 static struct bytes kind(const char *name)
 {
     char path[512];

@@ -1,14 +1,8 @@
 /* test_pieces.c - pieces of files, and files that are replaced, while the system refuses: what test_system.c
  * does for whole files. Files that stay open and fail later, temporary files without a name, and the calls
- * of a save that fail only where a host or a disk is strange.
- *
- * The linker sends the library's calls through the __wrap_ functions here (--wrap, see tests/meson.build),
- * which are transparent until a test arms one of them. */
-#include "../api/api.h"
+ * of a save that fail only where a host or a disk is strange. */
+#include "refuse.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,99 +10,10 @@
 #include "../../lib/base/file.h"
 #include "../../lib/images/images.h"
 
-#if defined __GLIBC__ && !(__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-#define STAT_IS_A_FUNCTION 0 /* it has other names in glibc's older headers */
-#else
-#define STAT_IS_A_FUNCTION 1
-#endif
+static int reads_at_once; /* calls that would not wait: none ever gives anything here */
+static bool deny_group;   /* fchown is refused, too */
 
-enum call { OPEN, NAMELESS, FSTAT, DUPLICATE, PREAD, PWRITE, MKSTEMP, SEEK, TRUNCATE, FCHOWN,
-            REALPATH, FSEEK, CALLS };
-
-static struct {
-    enum call call;
-    int skip;  /* calls that go well before */
-    int times; /* and those that do not after them; 0: none */
-    int error; /* errno, or 0: the call does nothing and says so */
-} armed;
-static int calls[CALLS]; /* that were made */
-static int refusals;
-static size_t most = SIZE_MAX;  /* bytes that a call moves at a time */
-static off_t longer;            /* bytes that stat adds to a size */
-static int reads_at_once;       /* calls that would not wait: none ever gives anything here */
-static bool deny_group;         /* fchown is refused, too */
-
-static void arm(enum call call, int skip, int times, int error)
-{
-    armed.call = call, armed.skip = skip, armed.times = times, armed.error = error;
-    refusals = 0;
-    memset(calls, 0, sizeof calls);
-}
-
-static void disarm(void)
-{
-    arm(CALLS, 0, 0, 0);
-}
-
-static bool refused(enum call call)
-{
-    calls[call]++;
-    if (armed.call != call || armed.times == 0 || armed.skip-- > 0)
-        return false;
-    armed.times--;
-    refusals++;
-    errno = armed.error;
-    return true;
-}
-
-/* With 64-bit offsets, which are all there are where this runs, some names end in 64 as well. */
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's --wrap makes these names */
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, mode_t mode);
-int __wrap_open(const char *path, int flags, mode_t mode)
-{
-    const bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
-
-    return refused(nameless ? NAMELESS : OPEN)
-               ? -1 : __real_open(path, flags, (flags & O_CREAT) || nameless ? mode : 0);
-}
-
-int __wrap_open64(const char *path, int flags, mode_t mode);
-int __wrap_open64(const char *path, int flags, mode_t mode)
-{
-    return __wrap_open(path, flags, mode);
-}
-
-int __real_fstat(int descriptor, struct stat *info);
-int __wrap_fstat(int descriptor, struct stat *info);
-int __wrap_fstat(int descriptor, struct stat *info)
-{
-    return refused(FSTAT) ? -1 : __real_fstat(descriptor, info);
-}
-
-int __wrap_fstat64(int descriptor, struct stat *info);
-int __wrap_fstat64(int descriptor, struct stat *info)
-{
-    return __wrap_fstat(descriptor, info);
-}
-
-int __real_stat(const char *path, struct stat *info);
-int __wrap_stat(const char *path, struct stat *info);
-int __wrap_stat(const char *path, struct stat *info)
-{
-    const int result = __real_stat(path, info);
-
-    if (result == 0 && S_ISREG(info->st_mode))
-        info->st_size += longer;
-    return result;
-}
-
-int __wrap_stat64(const char *path, struct stat *info);
-int __wrap_stat64(const char *path, struct stat *info)
-{
-    return __wrap_stat(path, info);
-}
-
 int __real_fcntl(int descriptor, int command, ...);
 int __wrap_fcntl(int descriptor, int command, int value);
 int __wrap_fcntl(int descriptor, int command, int value)
@@ -235,8 +140,8 @@ static cae_context *context;
 
 static void setup(void)
 {
-    disarm();
-    most = SIZE_MAX, longer = 0, reads_at_once = 0;
+    refuse_nothing();
+    reads_at_once = 0;
     directory_setup();
     heap = (struct heap)HEAP;
     context = heap_context(&heap, 1);
@@ -248,24 +153,6 @@ static void teardown(void)
     cae_context_destroy(context);
     assert_balanced(&heap, "at the end of the test");
     directory_teardown();
-}
-
-#define fails_saying(status, part, call)                                                           \
-    do {                                                                                           \
-        assert_fails(context, status, call);                                                       \
-        assert_says(context, part);                                                                \
-    } while (0)
-
-static int entries(void)
-{
-    int count = -2; /* . and .. */
-    DIR *directory = opendir(test_directory);
-
-    ck_assert_ptr_nonnull(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
 }
 
 static int open_files(void)

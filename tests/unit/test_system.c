@@ -1,13 +1,7 @@
 /* test_system.c - the library while the system refuses: every call that a save or a load makes fails
- * once, is interrupted, or does half of what it was asked for.
- *
- * The linker sends the library's calls through the __wrap_ functions here (--wrap, see tests/meson.build),
- * which are transparent until a test arms one of them. */
-#include "../api/api.h"
+ * once, is interrupted, or does half of what it was asked for. */
+#include "refuse.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -15,51 +9,9 @@
 #include "../../lib/base/base.h"
 #include "../../lib/kernels/gemm.h"
 
-/* Before 2.33 glibc had these in its header, under other names. */
-#if defined __GLIBC__ && !(__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-#define STAT_IS_A_FUNCTION 0
-#else
-#define STAT_IS_A_FUNCTION 1
-#endif
-
-enum call { OPEN, READ, WRITE, FSYNC, CLOSE, FSTAT, STAT, RENAME, THREAD, AFFINITY, CALLS };
-
-static struct {
-    enum call call;
-    int skip;    /* calls that go well before */
-    int times;   /* and those that do not after them; 0: none */
-    int error;   /* errno, or 0: the call does nothing and says so */
-    int happened;
-} armed;
-
-static char trace[512];       /* the calls of a save, by name */
-static size_t most = SIZE_MAX; /* bytes that a read or write moves at a time */
-static long online = -1;      /* what sysconf says, -1: the truth */
-static off_t longer;          /* bytes that stat adds to a size */
-static bool speechless;       /* strerror_r fails */
+static long online = -1;        /* what sysconf says, -1: the truth */
+static bool speechless;         /* strerror_r fails */
 static void (*meanwhile)(void); /* what somebody else does during the next read or fsync, once */
-
-static void arm(enum call call, int skip, int times, int error)
-{
-    armed.call = call, armed.skip = skip, armed.times = times, armed.error = error;
-    armed.happened = 0;
-    trace[0] = '\0';
-}
-
-static void disarm(void)
-{
-    arm(CALLS, 0, 0, 0);
-}
-
-static bool refused(enum call call)
-{
-    if (armed.call != call || armed.times == 0 || armed.skip-- > 0)
-        return false;
-    armed.times--;
-    armed.happened++;
-    errno = armed.error;
-    return true;
-}
 
 static void let_others_act(void)
 {
@@ -69,28 +21,7 @@ static void let_others_act(void)
         act();
 }
 
-static void note(const char *name)
-{
-    if (strlen(trace) + strlen(name) + 2 < sizeof trace)
-        strcat(strcat(trace, name), " ");
-}
-
-/* With 64-bit offsets, which are all there are where this runs, some names end in 64 as well. */
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's --wrap makes these names */
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, mode_t mode);
-int __wrap_open(const char *path, int flags, mode_t mode)
-{
-    note((flags & O_CREAT) ? "create" : (flags & O_DIRECTORY) ? "directory" : "open");
-    return refused(OPEN) ? -1 : __real_open(path, flags, (flags & O_CREAT) ? mode : 0);
-}
-
-int __wrap_open64(const char *path, int flags, mode_t mode);
-int __wrap_open64(const char *path, int flags, mode_t mode)
-{
-    return __wrap_open(path, flags, mode);
-}
-
 ssize_t __real_read(int descriptor, void *data, size_t size);
 ssize_t __wrap_read(int descriptor, void *data, size_t size);
 ssize_t __wrap_read(int descriptor, void *data, size_t size)
@@ -129,35 +60,6 @@ int __wrap_close(int descriptor)
     note("close");
     const int result = __real_close(descriptor);
     return refused(CLOSE) ? -1 : result;
-}
-
-int __real_fstat(int descriptor, struct stat *info);
-int __wrap_fstat(int descriptor, struct stat *info);
-int __wrap_fstat(int descriptor, struct stat *info)
-{
-    return refused(FSTAT) ? -1 : __real_fstat(descriptor, info);
-}
-
-int __wrap_fstat64(int descriptor, struct stat *info);
-int __wrap_fstat64(int descriptor, struct stat *info)
-{
-    return __wrap_fstat(descriptor, info);
-}
-
-int __real_stat(const char *path, struct stat *info);
-int __wrap_stat(const char *path, struct stat *info);
-int __wrap_stat(const char *path, struct stat *info)
-{
-    const int result = refused(STAT) ? -1 : __real_stat(path, info);
-    if (result == 0 && S_ISREG(info->st_mode))
-        info->st_size += longer;
-    return result;
-}
-
-int __wrap_stat64(const char *path, struct stat *info);
-int __wrap_stat64(const char *path, struct stat *info)
-{
-    return __wrap_stat(path, info);
 }
 
 int __real_rename(const char *from, const char *to);
@@ -270,8 +172,8 @@ static cae_context *context;
 
 static void setup(void)
 {
-    disarm();
-    most = SIZE_MAX, online = -1, longer = 0, speechless = false, meanwhile = NULL;
+    refuse_nothing();
+    online = -1, speechless = false, meanwhile = NULL;
     directory_setup();
     context = test_context();
 }
@@ -281,17 +183,6 @@ static void teardown(void)
     disarm();
     cae_context_destroy(context);
     directory_teardown();
-}
-
-static int entries(void)
-{
-    int count = -2; /* . and .. */
-    DIR *directory = opendir(test_directory);
-    ck_assert_ptr_nonnull(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
 }
 
 /* All of the file before the name, and the name before the end of the call. */
@@ -328,7 +219,7 @@ START_TEST(a_save_that_fails_leaves_the_file_that_was_there)
 
     arm(failures[_i].call, 0, 1, failures[_i].error);
     assert_fails(context, CAE_ERR_IO, cae_model_save(second, path));
-    ck_assert_int_eq(armed.happened, 1);
+    ck_assert_int_eq(refusals, 1);
     disarm();
     assert_says(context, strerror(failures[_i].says));
     assert_says(context, path);
@@ -368,7 +259,7 @@ START_TEST(interrupted_calls_go_on)
         arm(interrupted[i].call, interrupted[i].skip, 3, EINTR);
         ck_assert_int_eq(unlink(path), 0);
         assert_ok(context, cae_model_save(model, path));
-        ck_assert_int_gt(armed.happened, 0);
+        ck_assert_int_gt(refusals, 0);
         disarm();
         const struct bytes again = file_bytes(path);
         ck_assert_uint_eq(again.size, whole.size);
@@ -379,7 +270,7 @@ START_TEST(interrupted_calls_go_on)
         most = 11;
         arm(READ, skip, 3, EINTR);
         assert_ok(context, cae_model_load(&loaded, context, path));
-        ck_assert_int_eq(armed.happened, 3);
+        ck_assert_int_eq(refusals, 3);
         disarm();
         cae_model_destroy(loaded);
     }
@@ -395,10 +286,10 @@ START_TEST(a_directory_that_cannot_be_synced_is_no_failure)
     cae_model *model = small_model(context, 4);
     arm(FSYNC, 1, 1, EINVAL);
     assert_ok(context, cae_model_save(model, path));
-    ck_assert_int_eq(armed.happened, 1);
+    ck_assert_int_eq(refusals, 1);
     arm(OPEN, 1, 1, EACCES); /* the first one makes the file */
     assert_ok(context, cae_model_save(model, path));
-    ck_assert_int_eq(armed.happened, 1);
+    ck_assert_int_eq(refusals, 1);
     ck_assert_str_eq(trace, "create write fsync close rename close directory ");
     cae_model_destroy(model);
 }
@@ -411,10 +302,10 @@ START_TEST(names_that_are_taken)
     cae_model *model = small_model(context, 5);
     arm(OPEN, 0, 999, EEXIST);
     assert_ok(context, cae_model_save(model, path));
-    ck_assert_int_eq(armed.happened, 999);
+    ck_assert_int_eq(refusals, 999);
     arm(OPEN, 0, 100000, EEXIST);
     assert_fails(context, CAE_ERR_IO, cae_model_save(model, path));
-    ck_assert_int_eq(armed.happened, 1000);
+    ck_assert_int_eq(refusals, 1000);
     disarm();
     assert_says(context, strerror(EEXIST));
     ck_assert_int_eq(entries(), 1);
@@ -462,7 +353,7 @@ START_TEST(a_link_that_cannot_be_followed)
     ck_assert_int_eq(symlink(path, link), 0);
     arm(STAT, 0, 1, EOVERFLOW);
     assert_fails(context, CAE_ERR_IO, cae_model_save(second, link));
-    ck_assert_int_eq(armed.happened, 1);
+    ck_assert_int_eq(refusals, 1);
     disarm();
     assert_says(context, "leads nowhere");
     struct bytes after = file_bytes(path);
@@ -544,7 +435,7 @@ START_TEST(a_load_that_fails)
         most = 64;
         arm(cases[i].call, cases[i].skip, 1, cases[i].error);
         assert_fails(own, CAE_ERR_IO, cae_model_load(&loaded, own, path));
-        ck_assert_int_eq(armed.happened, 1);
+        ck_assert_int_eq(refusals, 1);
         disarm();
         assert_says(own, cases[i].says ? cases[i].says : strerror(cases[i].error));
         assert_says(own, path);
@@ -611,7 +502,7 @@ START_TEST(threads_that_the_system_refuses)
         arm(THREAD, given, 100, EAGAIN);
         memset(y, 0, sizeof y);
         assert_ok(own, cae_model_forward(y, VALUES, model, own, x, VALUES, IMAGES, 6, 6));
-        ck_assert_int_eq(armed.happened, given < 3); /* the first that is refused is the last */
+        ck_assert_int_eq(refusals, given < 3); /* the first that is refused is the last */
         disarm();
         ck_assert_mem_eq(y, expected, sizeof y);
         cae_context_destroy(own);
@@ -653,7 +544,7 @@ START_TEST(processors_that_cannot_be_counted)
         arm(AFFINITY, 0, 1, EINVAL);
         online = cases[i].online;
         assert_ok(context, cae_context_set_threads(context, 0));
-        ck_assert_int_eq(armed.happened, 1);
+        ck_assert_int_eq(refusals, 1);
         ck_assert_int_eq(cae_context_threads(context), cases[i].threads);
     }
 }
