@@ -259,6 +259,17 @@ static cae_status call_npy(struct machine *m)
     return status;
 }
 
+/* What memory was refused for is found when it is read. */
+static void check_bad_label(const cae_dataset *disk)
+{
+    float image[RECORD - 1];
+    int bad = 0;
+
+    for (int64_t i = 0; i < cae_dataset_count(disk); i++)
+        bad += cae_dataset_get(image, RECORD - 1, disk, i) == CAE_ERR_FORMAT;
+    CHECK(bad == 1 || fuzz_heap.refused);
+}
+
 /* One to four images in one or two files, labels mostly right. */
 static cae_status call_cifar(struct machine *m)
 {
@@ -290,6 +301,8 @@ static cae_status call_cifar(struct machine *m)
     if (p->disk && !odd) {
         const cae_status other = cae_dataset_open_cifar10(&p->memory, m->context, fuzz_directory(), split, &o);
         CHECK(other == CAE_OK || (other == CAE_ERR_FORMAT && bad >= 192) || fuzz_heap.refused);
+        if (other == CAE_ERR_FORMAT)
+            check_bad_label(p->disk);
     }
     if (p->disk)
         take(m, p, paths[0]);
@@ -348,6 +361,21 @@ static cae_status call_folder(struct machine *m)
     return status;
 }
 
+/* The last image of a slice, and the first of a slice of that. */
+static void check_parts(struct machine *m, const struct pair *p)
+{
+    const int64_t count = cae_dataset_count(p->disk);
+    struct pair part = {.sound = p->sound, .whole = p->whole};
+
+    check_image(m, p, count - 1);
+    if (count > 1 && cae_dataset_slice(&part.disk, p->disk, 1, count - 1) == CAE_OK) {
+        if (p->memory && cae_dataset_slice(&part.memory, p->memory, 1, count - 1) != CAE_OK)
+            part.sound = false;
+        check_image(m, &part, 0);
+    }
+    drop(&part);
+}
+
 static cae_status call_slice(struct machine *m)
 {
     const int from = slot(m), to = slot(m);
@@ -357,13 +385,16 @@ static cae_status call_slice(struct machine *m)
 
     const cae_status status = cae_dataset_slice(&disk, p->disk, first, count);
     CHECK((status == CAE_OK) == (disk != NULL) && disk != FUZZ_JUNK);
-    if (status != CAE_OK || from == to) {
-        cae_dataset_destroy(disk);
+    if (status != CAE_OK)
         return p->disk ? status : CAE_OK;
-    }
     CHECK(cae_dataset_count(disk) == count && cae_dataset_skipped(disk) == cae_dataset_skipped(p->disk));
     if (p->memory)
         (void)cae_dataset_slice(&memory, p->memory, first, count);
+    check_parts(m, &(struct pair){.disk = disk, .memory = memory, .sound = p->sound && memory, .whole = p->whole});
+    if (from == to) {
+        cae_dataset_destroy(disk), cae_dataset_destroy(memory);
+        return CAE_OK;
+    }
     drop(&pairs[to]); /* its file stays the other's to change: there may be none of its own */
     if (p->open < 0 && p->sound)
         pairs[to] = (struct pair){.disk = disk, .memory = memory, .open = -1, .sound = true, .whole = true};
