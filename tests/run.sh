@@ -81,7 +81,6 @@ case ${1-} in
         build=build/test ;;
 esac
 case ${1-} in -*) shift ;; esac
-arguments="$arguments $*"
 
 # shellcheck source=examples/setup.sh
 . examples/setup.sh
@@ -115,13 +114,17 @@ END
     echo "building in $build"
     quietly meson compile -C $build
 
+    rm -f $build/meson-logs/testlog*.json   # of another run, which must not be counted
     status=0
-    meson test -C $build --no-rebuild --print-errorlogs $arguments || status=$?
+    meson test -C $build --no-rebuild --print-errorlogs $arguments "$@" || status=$?
 }
+
+set -- $build/meson-logs/testlog*.json
+[ -f "$1" ] || exit $((status ? status : 1))
 
 # meson counts programs. Here a program counts for each of the checks it reports, in TAP or in the
 # summary line of Check, and for one if it reports none or failed in any other way.
-python3 - $build/meson-logs/testlog*.json <<'END'
+python3 - "$1" <<'END'
 import json, re, sys
 
 passed = failed = skipped = 0
