@@ -108,8 +108,11 @@ END
         quietly build/python/bin/pip install safetensors onnx onnxruntime tensorboard 'numpy<2'
         PATH=$PWD/build/python/bin:$PATH
     fi
-    if [ ! -f $build/build.ninja ]; then
-        quietly meson setup $build -Dbuildtype=debugoptimized ${CI:+--werror} $options
+    options="-Dbuildtype=debugoptimized ${CI:+--werror} $options"
+    if [ "$(cat $build/options 2>/dev/null)" != "$options" ]; then # new, or of an older run.sh
+        rm -rf $build
+        quietly meson setup $build $options
+        echo "$options" >$build/options
     fi
     echo "building in $build"
     quietly meson compile -C $build
