@@ -236,11 +236,11 @@ def as_nobody():
 def for_nobody(program):
     """The program where everybody may run it: a checkout may lie in a directory of root's own."""
     try:
-        if os.geteuid() != 0 or subprocess.run([program], env=ENV, preexec_fn=as_nobody, stdout=subprocess.DEVNULL,
-                                               stderr=subprocess.DEVNULL):
-            return program
+        if os.geteuid() == 0:
+            subprocess.run([program], env=ENV, preexec_fn=as_nobody, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return program
     except PermissionError:
-        pass
+        pass  # a copy, then
     build, place = os.path.join(os.path.dirname(program), '..', '..'), os.path.join(scratch, 'build')
     os.makedirs(os.path.join(place, 'tests', 'crash'))
     os.makedirs(os.path.join(place, 'lib'))
